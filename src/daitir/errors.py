@@ -1,0 +1,33 @@
+"""The one error that a user of daitir sees: what, where, what to do, on one line."""
+
+import errno
+import sys
+from collections.abc import Callable
+
+
+class DaitirError(Exception):
+    """Something the user can mend; its text is one line: what is wrong, where, and what to do."""
+
+    def __str__(self) -> str:
+        return " ".join(super().__str__().split())
+
+
+def exit_with_one_line(command: Callable[[], None]) -> None:
+    """Run ``command``; print an error the user can mend as one line and exit 1. A bug keeps its traceback."""
+    try:
+        command()
+    except DaitirError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in _USERS_TO_MEND:
+            raise
+        where = error.filename or error.filename2 or "the file being written"
+        sys.exit(f"error: {error.strerror} at {where}: {_USERS_TO_MEND[error.errno]}")
+
+
+_USERS_TO_MEND = {
+    errno.ENOSPC: "free disk space and run again; nothing finished is lost",
+    errno.EDQUOT: "free disk quota and run again; nothing finished is lost",
+    errno.EROFS: "write somewhere else: set `results:` in config.yaml",
+    errno.EACCES: "mend the permissions or set `results:` in config.yaml",
+}

@@ -1,0 +1,104 @@
+"""Feature stores: HDF5 files of keys and unit vectors, read by key."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from daitir.errors import DaitirError
+from daitir.files import atomic, digest_bytes
+from daitir.provenance import decode_provenance, encode_provenance
+
+CHUNK_ROWS = 1024
+UNIT_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Features:
+    """Unit vectors by name: ``keys`` (N, sorted), ``matrix`` (N x D float32), and who made them."""
+
+    keys: list[str]
+    matrix: np.ndarray
+    provenance: dict[str, Any]
+
+    def rows(self, keys: Sequence[str]) -> np.ndarray:
+        """Return the vectors of ``keys`` in their order; a key that is missing stops the work by its name."""
+        place = {key: row for row, key in enumerate(self.keys)}
+        missing = [key for key in keys if key not in place]
+        if missing:
+            raise DaitirError(
+                f"features lack {len(missing)} of {len(keys)} keys, the first is {missing[0]!r}:"
+                " remove the feature store and run again"
+            )
+        return self.matrix[[place[key] for key in keys]]
+
+    @property
+    def digest(self) -> str:
+        """Digest of names and vectors; how they were split over files does not count."""
+        return digest_bytes(["\n".join(self.keys).encode(), np.ascontiguousarray(self.matrix).tobytes()])
+
+
+def write_features(path: Path, keys: Sequence[str], matrix: np.ndarray, record: dict[str, Any]) -> None:
+    """Write one finished feature store, rows sorted by key; equal features give equal bytes."""
+    matrix = np.asarray(matrix, dtype=np.float32)
+    require_unit_rows(keys, matrix, path)
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    names = np.array([keys[row].encode() for row in order], dtype=object)
+    chunk = (max(1, min(CHUNK_ROWS, len(keys))), matrix.shape[1])
+    with atomic(path) as partial, h5py.File(partial, "w", libver="v110") as store:
+        store.attrs["provenance"] = encode_provenance(record)
+        store.create_dataset("keys", data=names, dtype=h5py.string_dtype("utf-8"), track_times=False)
+        store.create_dataset("features", data=matrix[order], chunks=chunk, track_times=False)
+
+
+def read_features(*paths: Path) -> Features:
+    """Read one or more feature stores of one making as one table, sorted by key."""
+    stores = [_read_one(Path(path)) for path in paths]
+    widths = {store.matrix.shape[1] for store in stores}
+    if len(widths) > 1:
+        raise DaitirError(
+            f"features beside {paths[0]} have widths {sorted(widths)}: remove them and run again"
+        )
+    keys = [key for store in stores for key in store.keys]
+    matrix = np.concatenate([store.matrix for store in stores])
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    names = [keys[row] for row in order]
+    for one, next_ in pairwise(names):
+        if one == next_:
+            raise DaitirError(
+                f"key {one!r} stands twice beside {paths[0]}: remove these stores and run again"
+            )
+    return Features(names, matrix[order], stores[0].provenance)
+
+
+def _read_one(path: Path) -> Features:
+    if not path.exists():
+        raise DaitirError(f"{path} does not exist: run snakemake to make it")
+    try:
+        with h5py.File(path) as store:
+            keys = [key.decode() for key in store["keys"][:]]
+            matrix = store["features"][:]
+            record = decode_provenance(store.attrs.get("provenance"), path)
+    except (OSError, KeyError) as error:
+        raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
+    require_unit_rows(keys, matrix, path)
+    return Features(keys, matrix, record)
+
+
+def require_unit_rows(keys: Sequence[str], matrix: np.ndarray, path: Path) -> None:
+    """Refuse features that are not a row a key, not finite, or not of unit length."""
+    if matrix.ndim != 2 or len(matrix) != len(keys):
+        raise DaitirError(
+            f"{path}: {matrix.shape} features for {len(keys)} keys; remove the file and run again"
+        )
+    length = np.linalg.norm(matrix.astype(np.float64), axis=1)
+    wrong = np.flatnonzero(~(np.abs(length - 1) <= UNIT_TOLERANCE))
+    if len(wrong):
+        raise DaitirError(
+            f"{path}: {len(wrong)} of {len(keys)} features are not finite unit vectors, the first is"
+            f" {keys[wrong[0]]!r} of length {length[wrong[0]]:.4g}: is the model or its dtype broken?"
+        )

@@ -1,0 +1,110 @@
+"""Files that are either finished or absent, their digests, and a lock for scratch folders."""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from daitir.errors import DaitirError
+
+WHOLE_DIGEST_LIMIT = 64 * 2**20
+EDGE = 64 * 2**10
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a path beside ``path`` to write to, and move it into place on success.
+
+    A killed job leaves its partial file; the next attempt writes over it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    yield partial
+    flush_to_disk(partial)
+    partial.replace(path)
+    flush_to_disk(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as one finished file."""
+    with atomic(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file, or the entries of a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[Path]:
+    """Hold a scratch folder alone; a second process that wants it is refused, a killed one frees it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DaitirError(
+                f"another process works in {folder}: wait for it or end it, then run again"
+            ) from None
+        yield folder
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values are equal texts."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest_text(*parts: str) -> str:
+    """Return a 16-digit digest of texts; the border between two texts counts."""
+    return digest_bytes(part.encode() for part in parts)
+
+
+def digest_bytes(parts: Iterable[bytes]) -> str:
+    """Return a 16-digit digest of byte strings, each counted with its length."""
+    hasher = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        hasher.update(len(part).to_bytes(8, "little"))
+        hasher.update(part)
+    return hasher.hexdigest()
+
+
+def digest_model(model: Path) -> str:
+    """Fingerprint of a model directory: names, sizes and contents of its files.
+
+    Of a file above 64 MiB only the first and last 64 KiB are read, so that planning stays fast for models
+    of many gigabytes; their sizes and headers count in full.
+    """
+    files = sorted(path for path in Path(model).rglob("*") if path.is_file() and path.suffix != ".md")
+    if not files:
+        raise DaitirError(f"model {model} is an empty folder: give a model directory or a hub id")
+    return digest_bytes(
+        part for file in files for part in (file.relative_to(model).as_posix().encode(), _edges(file))
+    )
+
+
+def _edges(file: Path) -> bytes:
+    size = file.stat().st_size
+    if size <= WHOLE_DIGEST_LIMIT:
+        return file.read_bytes()
+    with file.open("rb") as stream:
+        head = stream.read(EDGE)
+        stream.seek(-EDGE, os.SEEK_END)
+        return size.to_bytes(8, "little") + head + stream.read(EDGE)
+
+
+def inside(root: Path, name: str, source: str) -> Path:
+    """Path of ``name`` under ``root``; absolute names, ``..`` and links that leave the root are refused."""
+    path = Path(root) / name
+    if not path.resolve().is_relative_to(Path(root).resolve()):
+        raise DaitirError(f"{source}: {name!r} leaves its folder {root}: use a path inside it")
+    return path

@@ -1,0 +1,66 @@
+"""Where everything lies: one function a kind of file, for the workflow, the report and people alike.
+
+Arguments may be names or Snakemake wildcards such as ``"{dialogues}"``.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths under one results folder."""
+
+    results: str
+
+    def dialogues(self, dialogues: str) -> str:
+        """Dialogue set as Parquet."""
+        return f"{self.results}/dialogues/{dialogues}.parquet"
+
+    def queries(self, reformulator: str, dialogues: str, shard: str) -> str:
+        """Query texts and prompts of one shard, ``{s}-of-{n}``."""
+        return f"{self.results}/queries/{reformulator}/{dialogues}/shard-{shard}.parquet"
+
+    def images(self, generator: str, reformulator: str, dialogues: str, shard: str) -> str:
+        """Tar with the generated images of one shard, all its rounds."""
+        return f"{self.results}/images/{generator}/{reformulator}/{dialogues}/shard-{shard}.tar"
+
+    def corpus_features(self, encoder: str, corpus: str) -> str:
+        """Features of the candidates."""
+        return f"{self.results}/features/{encoder}/corpora/{corpus}.h5"
+
+    def query_features(self, encoder: str, reformulator: str, dialogues: str) -> str:
+        """Features of the query texts."""
+        return f"{self.results}/features/{encoder}/queries/{reformulator}/{dialogues}.h5"
+
+    def image_features(
+        self, encoder: str, generator: str, reformulator: str, dialogues: str, shard: str
+    ) -> str:
+        """Features of the generated images of one shard."""
+        folder = f"{self.results}/features/{encoder}/images/{generator}/{reformulator}/{dialogues}"
+        return f"{folder}/shard-{shard}.h5"
+
+    def fusion(self, fusion: str, encoder: str, generator: str, reformulator: str, seed: int | str) -> str:
+        """Folder of one trained fusion: weights and ``history.parquet``."""
+        return f"{self.results}/fusions/{fusion}/{encoder}/{generator}/{reformulator}/seed-{seed}"
+
+    def ranks(self, system: str, dialogues: str) -> str:
+        """Ranks of one system on one dialogue set."""
+        return f"{self.results}/ranks/{system}/{dialogues}.parquet"
+
+    def table(self, name: str) -> str:
+        """Table as CSV."""
+        return f"{self.results}/tables/{name}.csv"
+
+    def figure(self, name: str) -> str:
+        """Figure as SVG."""
+        return f"{self.results}/figures/{name}.svg"
+
+    @property
+    def report(self) -> str:
+        """The page."""
+        return f"{self.results}/report.html"
+
+
+def shard_names(count: int) -> list[str]:
+    """Return the shards of a dialogue set; the count is in the name, so another split overwrites nothing."""
+    return [f"{shard}-of-{count}" for shard in range(count)]

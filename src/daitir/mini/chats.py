@@ -1,0 +1,109 @@
+"""What mini-llm learns: dialogues and the captions and image prompts that say the same."""
+
+import random
+from collections.abc import Iterator, Sequence
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from daitir.mini.language import describe, prompt
+from daitir.mini.packing import IGNORED, Branch, Chat
+from daitir.mini.talk import Turn, hold_dialogue
+from daitir.mini.world import draw_scene
+
+QUERY = "Rewrite this dialogue as one caption.\n"
+PROMPT = "Write image prompt {k}.\n"
+PROMPTS = 3
+STYLES = ("human", "human", "llm", "repetitive")
+PAD, END, SYSTEM, USER, ASSISTANT = SPECIAL = ("<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
+TEMPLATE = (
+    "{% for message in messages %}{{ '<|' + message.role + '|>' + message.content + '<|end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+
+
+def query_request(turns: Sequence[str]) -> str:
+    """The user's message that asks for a query text."""
+    return QUERY + "\n".join(turns)
+
+
+def prompt_request(query_text: str, k: int) -> str:
+    """The user's message that asks for the k-th image prompt."""
+    return PROMPT.format(k=k) + query_text
+
+
+def build_tokenizer(texts: Iterator[str]) -> PreTrainedTokenizerFast:
+    """Byte-level BPE merged until each word of ``texts`` is one token; other words fall into pieces, none is lost."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=4000, min_frequency=1, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False
+    )
+    bpe.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        pad_token=PAD,
+        eos_token=END,
+        additional_special_tokens=[SYSTEM, USER, ASSISTANT],
+        chat_template=TEMPLATE,
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def sample_texts(count: int, seed: int = 0) -> Iterator[str]:
+    """Requests and answers in every style."""
+    rng = random.Random(f"chats/{seed}")
+    for _ in range(count):
+        turns = draw_dialogue(rng)
+        yield query_request([turn.text for turn in turns])
+        yield describe(turns[-1].known)
+        for k in range(1, PROMPTS + 1):
+            yield prompt_request(describe(turns[-1].known), k)
+            yield prompt(turns[-1].known, k)
+
+
+def draw_dialogue(rng: random.Random) -> list[Turn]:
+    return hold_dialogue(draw_scene(rng, "models"), rng, rng.choice(STYLES))
+
+
+def draw_chats(rng: random.Random, tokenizer: PreTrainedTokenizerFast, last_round: int, rounds: int) -> Iterator[Chat]:
+    """Endless: of each dialogue some rounds up to ``last_round`` to rewrite, and some prompts to write."""
+    encode = Encoder(tokenizer)
+    while True:
+        turns = draw_dialogue(rng)[: last_round + 1]
+        chosen = sorted(rng.sample(range(len(turns)), min(rounds, len(turns))))
+        yield encode.queries(turns, chosen)
+        for k in range(1, PROMPTS + 1):
+            if rng.random() < 0.35:
+                yield encode.prompts(turns[rng.choice(chosen)], k)
+
+
+class Encoder:
+    """Turns dialogues into chats of tokens, each different text only once."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast):
+        self.tokenizer = tokenizer
+        self.end, self.user, self.assistant = tokenizer.convert_tokens_to_ids([END, USER, ASSISTANT])
+
+    def encode(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False).input_ids
+
+    def branch(self, start: int, answer: str) -> Branch:
+        tokens = self.encode(answer)
+        return Branch(start, [self.end, self.assistant, *tokens], [IGNORED, *tokens, self.end])
+
+    def queries(self, turns: Sequence[Turn], rounds: Sequence[int]) -> Chat:
+        """One dialogue, rewritten after each of ``rounds``."""
+        trunk = [self.user, *self.encode(QUERY + turns[0].text)]
+        ends = [len(trunk)]
+        for turn in turns[1 : max(rounds) + 1]:
+            trunk += self.encode("\n" + turn.text)
+            ends.append(len(trunk))
+        return Chat(trunk, [self.branch(ends[round_], describe(turns[round_].known)) for round_ in rounds])
+
+    def prompts(self, turn: Turn, k: int) -> Chat:
+        trunk = [self.user, *self.encode(prompt_request(describe(turn.known), k))]
+        return Chat(trunk, [self.branch(len(trunk), prompt(turn.known, k))])

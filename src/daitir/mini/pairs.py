@@ -1,0 +1,104 @@
+"""Picture-text pairs of the picture world: what mini-blip learns from.
+
+Shape suffixes: B batch, C channels, H height, W width.
+"""
+
+import io
+import random
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from daitir.mini.language import describe
+from daitir.mini.talk import Turn, hold_dialogue
+from daitir.mini.world import Scene, draw_album, render
+
+ALBUM = 20
+STYLES = {"human": 0.6, "llm": 0.2, "repetitive": 0.2}
+WORDS = re.compile(r"[^\W\d_]+|\d+|[^\w\s]")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Scenes in albums of ``ALBUM`` and their pixels, uint8, N x H x W x 3."""
+
+    scenes: list[Scene]
+    pixels: np.ndarray
+
+    def sample(self, rng: random.Random, albums: int, mates: int) -> list[int]:
+        """Positions of ``mates`` pictures from each of ``albums`` albums."""
+        chosen = rng.sample(range(len(self.scenes) // ALBUM), albums)
+        return [album * ALBUM + i for album in chosen for i in rng.sample(range(ALBUM), mates)]
+
+
+def draw_pictures(seed: int, albums: int) -> Pictures:
+    """Albums of the split on which models are trained."""
+    rng = random.Random(f"pictures/{seed}")
+    scenes = [scene for _ in range(albums) for scene in draw_album(rng, "models", ALBUM)]
+    return Pictures(scenes, np.stack([np.asarray(render(scene, seed)) for scene in scenes]))
+
+
+def draw_style(rng: random.Random) -> str:
+    return rng.choices(list(STYLES), weights=list(STYLES.values()))[0]
+
+
+def draw_text(scene: Scene, rng: random.Random) -> str:
+    """What a user may have told of a scene by a random round: mostly one description, sometimes the dialogue itself."""
+    turns = hold_dialogue(scene, rng, draw_style(rng))
+    round_ = rng.randrange(len(turns))
+    if rng.random() < 0.15:
+        return join_turns(turns[: round_ + 1])
+    return describe(turns[round_].known, rng if rng.random() < 0.6 else None)
+
+
+def join_turns(turns: Sequence[Turn]) -> str:
+    return ", ".join(turn.text for turn in turns)
+
+
+def vocabulary(texts: Iterable[str]) -> list[str]:
+    """The words and signs of ``texts``, sorted."""
+    return sorted({word for text in texts for word in WORDS.findall(text.lower())})
+
+
+def sample_texts(count: int, seed: int = 0) -> Iterator[str]:
+    """Dialogues and descriptions in every style and phrasing."""
+    rng = random.Random(f"texts/{seed}")
+    for i in range(count):
+        scene = draw_album(rng, "models", 1)[0]
+        turns = hold_dialogue(scene, rng, list(STYLES)[i % len(STYLES)])
+        yield join_turns(turns)
+        yield describe(turns[-1].known)
+        yield describe(turns[-1].known, rng)
+
+
+def forget_words(text: str, rng: random.Random, share: float = 0.02) -> str:
+    """``text`` with a few words replaced by one that no vocabulary holds, so that strange words do no harm."""
+    return " ".join(word if rng.random() > share else "[UNK]" for word in text.split(" "))
+
+
+def degrade(pixels_BHWC: np.ndarray, rng: random.Random) -> Tensor:
+    """Half of the pictures a little blurred, noisy, shifted in shade or badly compressed, as generated ones are.
+
+    Returns floats in 0..1, B x C x H x W; noise comes from torch's own generator.
+    """
+    compressed_BHWC = np.stack([compress(picture, rng) if rng.random() < 0.1 else picture for picture in pixels_BHWC])
+    images_BCHW = torch.from_numpy(compressed_BHWC).permute(0, 3, 1, 2).float() / 255
+    count = len(images_BCHW)
+    touched_B111 = (torch.rand(count, 1, 1, 1) < 0.5).float()
+    blurred_BCHW = F.avg_pool2d(F.pad(images_BCHW, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    images_BCHW = torch.lerp(images_BCHW, blurred_BCHW, torch.rand(count, 1, 1, 1) * touched_B111)
+    shift_BC11 = torch.randn(count, 3, 1, 1) * 0.02
+    noise_BCHW = torch.randn_like(images_BCHW) * torch.rand(count, 1, 1, 1) * 0.06
+    return (images_BCHW + touched_B111 * (shift_BC11 + noise_BCHW)).clamp(0, 1)
+
+
+def compress(picture: np.ndarray, rng: random.Random) -> np.ndarray:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=rng.randrange(40, 90))
+    return np.asarray(Image.open(buffer))

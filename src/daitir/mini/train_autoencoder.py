@@ -1,0 +1,92 @@
+"""Train the autoencoder of mini-sd3: 48 x 48 x 3 pixels to 12 x 12 x 4 latents and back."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from torch import Tensor
+
+from daitir.mini.trainer import Losses, Plan, command_line, train
+from daitir.mini.world import SIDE, Scene, draw_scene, render
+
+STEPS = 2000
+BATCH = 16
+KL_WEIGHT = 4e-6
+EDGE_WEIGHT = 0.5
+
+
+def build_autoencoder() -> AutoencoderKL:
+    """About 0.6 million weights; half of the pixels' side is lost twice."""
+    channels = (24, 48, 64)
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=channels,
+        layers_per_block=1,
+        latent_channels=4,
+        norm_num_groups=8,
+        sample_size=SIDE,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+    )
+
+
+def pixels_of(scenes: list[Scene], rng: random.Random) -> Tensor:
+    """Pictures of ``scenes`` as batch x 3 x 48 x 48 in -1 to 1, each with jitter of its own."""
+    pictures = np.stack([np.asarray(render(scene, rng.getrandbits(32))) for scene in scenes])
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def edges(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Differences of neighbouring pixels, along rows and along columns."""
+    return pixels[..., 1:] - pixels[..., :-1], pixels[..., 1:, :] - pixels[..., :-1, :]
+
+
+def reconstruction(model: AutoencoderKL, pixels: Tensor) -> Losses:
+    """Absolute and squared error of the pixels, absolute error of the edges, and a faint pull to unit variance."""
+    pixels = pixels.to(model.device)
+    posterior = model.encode(pixels).latent_dist
+    decoded = model.decode(posterior.sample()).sample.float()
+    absolute, squared = F.l1_loss(decoded, pixels), F.mse_loss(decoded, pixels)
+    edge = sum(F.l1_loss(a, b) for a, b in zip(edges(decoded), edges(pixels), strict=True))
+    kl = posterior.kl().float().mean()
+    loss = absolute + squared + EDGE_WEIGHT * edge + KL_WEIGHT * kl
+    return {"loss": loss, "absolute": absolute, "squared": squared, "kl": kl}
+
+
+@torch.no_grad()
+def measure_latents(model: AutoencoderKL, scenes: int = 512) -> dict[str, float]:
+    """The shift and scale that bring the latents to mean 0 and variance 1, as the diffusion model wants them."""
+    rng = random.Random("latents")
+    batch = pixels_of([draw_scene(rng, "models") for _ in range(scenes)], rng)
+    latents = model.encode(batch.to(model.device)).latent_dist.mode()
+    return {"shift_factor": latents.mean().item(), "scaling_factor": 1 / latents.std().item()}
+
+
+def train_autoencoder(plan: Plan, scratch: Path) -> AutoencoderKL:
+    """Train, then note the statistics of the latents in the configuration."""
+    torch.manual_seed(plan.seed)
+    model = build_autoencoder()
+
+    def loss(step: int, stream: random.Random) -> Losses:
+        return reconstruction(model, pixels_of([draw_scene(stream, "models") for _ in range(BATCH)], stream))
+
+    train(model, loss, plan, scratch)
+    model.register_to_config(**measure_latents(model))
+    return model
+
+
+def main() -> None:
+    arguments = command_line("Train the autoencoder of mini-sd3.", STEPS).parse_args()
+    torch.set_num_threads(arguments.threads)
+    plan = Plan(
+        arguments.steps, learning_rate=1.5e-3, seed=arguments.seed, device=arguments.device, weight_decay=0.0, ema=0.99
+    )
+    train_autoencoder(plan, arguments.scratch).save_pretrained(arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Trains mini-blip: a BlipForImageTextRetrieval that tells which picture a partial description means."""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import BertTokenizer, BlipConfig, BlipForImageTextRetrieval, BlipImageProcessor, BlipProcessor
+
+from daitir.mini.pairs import Pictures, degrade, draw_pictures, draw_text, forget_words, sample_texts, vocabulary
+from daitir.mini.trainer import Losses, Plan, command_line, train
+from daitir.mini.world import SIDE
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+MAX_TOKENS = 384
+ALBUMS, MATES = 64, 4  # of a batch: pictures of one album are the hard negatives
+POOL = 1500  # albums drawn once, at the start
+
+
+class DualEncoder(nn.Module):
+    """BLIP's two encoders and the temperature under which they are trained; BLIP's own files do not hold it."""
+
+    def __init__(self, blip: BlipForImageTextRetrieval):
+        super().__init__()
+        self.blip = blip
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+
+    def images(self, pixels_BCHW: Tensor) -> Tensor:
+        first_BD = self.blip.vision_model(pixels_BCHW).last_hidden_state[:, 0]
+        return F.normalize(self.blip.vision_proj(first_BD).float(), dim=-1)
+
+    def texts(self, tokens_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        first_BD = self.blip.text_encoder(tokens_BT, attention_mask=mask_BT).last_hidden_state[:, 0]
+        return F.normalize(self.blip.text_proj(first_BD).float(), dim=-1)
+
+
+@dataclass
+class Contrast:
+    """Symmetric InfoNCE over a batch of pictures, some of them mates of one album, and one text for each."""
+
+    model: DualEncoder
+    processor: BlipProcessor
+    pictures: Pictures
+    device: str
+
+    def __call__(self, step: int, rng: random.Random) -> Losses:
+        chosen = self.pictures.sample(rng, ALBUMS, MATES)
+        texts = [forget_words(draw_text(self.pictures.scenes[i], rng), rng) for i in chosen]
+        images_BD = self.model.images(self.normalise(degrade(self.pictures.pixels[chosen], rng)).to(self.device))
+        texts_BD = self.encode_texts(texts)
+        scores_BB = images_BD @ texts_BD.T * self.model.log_scale.exp().clamp(max=100)
+        own_B = torch.arange(len(chosen), device=scores_BB.device)
+        loss = (F.cross_entropy(scores_BB, own_B) + F.cross_entropy(scores_BB.T, own_B)) / 2
+        return {"loss": loss, "right": (scores_BB.argmax(dim=0) == own_B).float().mean()}
+
+    def normalise(self, images_BCHW: Tensor) -> Tensor:
+        """As the processor does."""
+        mean, std = (
+            torch.tensor(values).view(1, 3, 1, 1)
+            for values in (self.processor.image_processor.image_mean, self.processor.image_processor.image_std)
+        )
+        return (images_BCHW - mean) / std
+
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Features of texts, the short ones and the long ones in batches of their own to save padding."""
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        border = round(0.85 * len(order))
+        parts = []
+        for part in (order[:border], order[border:]):
+            batch = self.processor.tokenizer(
+                [texts[i] for i in part], padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+            ).to(self.device)
+            parts.append(self.model.texts(batch.input_ids, batch.attention_mask))
+        return torch.cat(parts)[torch.tensor(order).argsort()]
+
+
+def build_processor() -> BlipProcessor:
+    """A processor for the world's pictures whose vocabulary holds every word of its language."""
+    words = [*SPECIAL, *vocabulary(sample_texts(3000))]
+    tokenizer = BertTokenizer(vocab={word: i for i, word in enumerate(words)}, model_max_length=MAX_TOKENS)
+    return BlipProcessor(BlipImageProcessor(size={"height": SIDE, "width": SIDE}), tokenizer)
+
+
+def build_model(vocabulary_size: int) -> BlipForImageTextRetrieval:
+    """A BLIP with random weights, 128 wide and 4 + 3 layers deep."""
+    width = {"hidden_size": 128, "num_attention_heads": 4, "initializer_range": 0.02}
+    text = {
+        "vocab_size": vocabulary_size,
+        "intermediate_size": 384,
+        "num_hidden_layers": 3,
+        "max_position_embeddings": MAX_TOKENS,
+        "bos_token_id": SPECIAL.index("[CLS]"),
+        "sep_token_id": SPECIAL.index("[SEP]"),
+        "eos_token_id": SPECIAL.index("[SEP]"),
+        "pad_token_id": SPECIAL.index("[PAD]"),
+        "projection_dim": 128,
+    }
+    vision = {
+        "image_size": SIDE,
+        "patch_size": 8,
+        "intermediate_size": 512,
+        "num_hidden_layers": 4,
+        "projection_dim": 128,
+    }
+    config = BlipConfig(
+        text_config={**width, **text}, vision_config={**width, **vision}, image_text_hidden_size=128, projection_dim=128
+    )
+    return BlipForImageTextRetrieval(config)
+
+
+def main() -> None:
+    parser = command_line("Train mini-blip, the retrieval encoder of the picture world.", steps=1500)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(arguments.seed)
+    plan = Plan(
+        steps=arguments.steps, learning_rate=1e-3, warmup=100, weight_decay=0.05, seed=arguments.seed, device=arguments.device
+    )
+    processor = build_processor()
+    model = DualEncoder(build_model(len(processor.tokenizer)))
+    pictures = draw_pictures(arguments.seed, POOL)
+    train(model, Contrast(model, processor, pictures, arguments.device), plan, arguments.scratch)
+    export(model, processor, arguments.output)
+
+
+def export(model: DualEncoder, processor: BlipProcessor, output: Path) -> None:
+    """Write the model directory that transformers reads."""
+    model.blip.float().cpu().save_pretrained(output)
+    processor.save_pretrained(output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Typed options: what decides a stage's bytes, and beside it how fast they come.
+
+A component of ``config.yaml`` is one ``Options`` class. Each field says by its role whether it changes
+the bytes (the default), only the bytes of texts (``text_only``) or none at
+all (``how``: batch size, device, workers).
+"""
+
+from pathlib import Path
+from typing import Any, Literal, Self, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from daitir.errors import DaitirError
+from daitir.files import digest_model, digest_text
+
+Role = Literal["bytes", "text", "how"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Dtype = Literal["float32", "bfloat16", "float16"]
+
+
+def how(default: Any, **constraints: Any) -> Any:
+    """Field that changes how fast the bytes come, never which."""
+    return Field(default, json_schema_extra={"role": "how"}, **constraints)
+
+
+def text_only(default: Any, **constraints: Any) -> Any:
+    """Field of an encoder that changes the features of texts and leaves those of images alone."""
+    return Field(default, json_schema_extra={"role": "text"}, **constraints)
+
+
+class Options(BaseModel):
+    """Frozen settings that refuse unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    @classmethod
+    def role_of(cls, field: str) -> Role:
+        """Return the role of a field: ``bytes``, ``text`` or ``how``."""
+        extra = cls.model_fields[field].json_schema_extra
+        return cast(Role, extra.get("role", "bytes")) if isinstance(extra, dict) else "bytes"
+
+    def only(self, *roles: Role) -> dict[str, Any]:
+        """Return the fields of the given roles as plain JSON values."""
+        return {
+            name: value for name, value in self.model_dump(mode="json").items() if self.role_of(name) in roles
+        }
+
+    @classmethod
+    def parse(cls, value: Any, source: str) -> Self:
+        """Validate plain values; the error lists every fault in one line, each with the path of its key."""
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise DaitirError(f"{source}: {'; '.join(describe_faults(error))}") from None
+
+
+def describe_faults(error: ValidationError) -> list[str]:
+    """Return one phrase a fault: the path of the key, what is wrong, and what was given."""
+    return [_describe(fault) for fault in error.errors()]
+
+
+def _describe(fault: Any) -> str:
+    path = ".".join(str(part) for part in fault["loc"] if part not in _UNION_TAGS)
+    if fault["type"] == "extra_forbidden":
+        return f"{path}: unknown key, remove it or mend its spelling"
+    if fault["type"] == "missing":
+        return f"{path}: missing, write it"
+    message = fault["msg"].removeprefix("Value error, ")
+    given = fault.get("input")
+    return f"{path}: {message}" + (
+        f" (given {given!r})" if isinstance(given, str | int | float | bool) else ""
+    )
+
+
+_UNION_TAGS: set[str] = set()
+
+
+def name_union_tags(*tags: str) -> None:
+    """Tell the messages which parts of a path are only the kinds of a component, not keys of the config."""
+    _UNION_TAGS.update(tags)
+
+
+def local_digests(options: Options) -> dict[str, str]:
+    """Digests of the local files that a component names: its model directory and its templates.
+
+    They stand beside the options of a stage, so that a retrained model or an edited template
+    is a changed option.
+    """
+    found = {}
+    for field, value in options.only("bytes", "text").items():
+        if field == "model" and Path(value).is_dir():
+            found[field] = digest_model(Path(value))
+        elif field.endswith("_template") and value is not None:
+            found[field] = digest_text(read_template(Path(value)))
+    return found
+
+
+def read_template(path: Path) -> str:
+    """Return the text of a prompt template."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DaitirError(f"template {path} does not exist: mend its path in config.yaml") from None

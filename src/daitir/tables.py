@@ -1,0 +1,50 @@
+"""Parquet tables with a fixed schema and their provenance: dialogues, queries, ranks, histories."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from daitir.errors import DaitirError
+from daitir.files import atomic, digest_bytes
+from daitir.provenance import decode_provenance, encode_provenance
+
+PROVENANCE = b"daitir.provenance"
+
+
+def write_table(path: Path, table: pa.Table, record: dict[str, Any]) -> None:
+    """Write one finished Parquet file; equal tables and records give equal bytes."""
+    with atomic(path) as partial:
+        pq.write_table(
+            table.replace_schema_metadata({PROVENANCE: encode_provenance(record).encode()}),
+            partial,
+            compression="zstd",
+        )
+
+
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """Read a table and check that it has the columns and types of ``schema``."""
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except FileNotFoundError:
+        raise DaitirError(f"{path} does not exist: run snakemake to make it") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
+    if table.schema.remove_metadata() != schema:
+        raise DaitirError(f"{path} has other columns than {schema.names}: remove it and run again")
+    return table
+
+
+def table_provenance(path: Path) -> dict[str, Any]:
+    """Return who made a table."""
+    return decode_provenance((pq.read_schema(path).metadata or {}).get(PROVENANCE), path)
+
+
+def table_digest(table: pa.Table) -> str:
+    """Digest of a table's rows; row groups, shards and provenance do not count."""
+    sink = pa.BufferOutputStream()
+    plain = table.combine_chunks().replace_schema_metadata(None)
+    with pa.ipc.new_stream(sink, plain.schema) as stream:
+        stream.write_table(plain)
+    return digest_bytes([sink.getvalue().to_pybytes()])
