@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ def digest_bytes(parts: Iterable[bytes]) -> str:
     return hasher.hexdigest()
 
 
+@cache
 def digest_model(model: Path) -> str:
     """Fingerprint of a model directory: names, sizes and contents of its files.
 

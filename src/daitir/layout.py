@@ -55,6 +55,10 @@ class Layout:
         """Figure as SVG."""
         return f"{self.results}/figures/{name}.svg"
 
+    def scratch(self, *parts: str) -> str:
+        """Folder of the finished samples of a job that has not finished."""
+        return "/".join([self.results, "scratch", *parts])
+
     @property
     def report(self) -> str:
         """The page."""

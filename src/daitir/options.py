@@ -40,10 +40,17 @@ class Options(BaseModel):
         return cast(Role, extra.get("role", "bytes")) if isinstance(extra, dict) else "bytes"
 
     def only(self, *roles: Role) -> dict[str, Any]:
-        """Return the fields of the given roles as plain JSON values."""
-        return {
-            name: value for name, value in self.model_dump(mode="json").items() if self.role_of(name) in roles
-        }
+        """Return the fields of the given roles as plain JSON values, those of options inside options too."""
+        chosen = {}
+        for name, value in self.model_dump(mode="json").items():
+            inner = getattr(self, name)
+            if isinstance(inner, Options):
+                chosen[name] = inner.only(*roles)
+            elif _holds_options(inner):
+                chosen[name] = {key: options.only(*roles) for key, options in inner.items()}
+            elif self.role_of(name) in roles:
+                chosen[name] = value
+        return chosen
 
     @classmethod
     def parse(cls, value: Any, source: str) -> Self:
@@ -52,6 +59,10 @@ class Options(BaseModel):
             return cls.model_validate(value)
         except ValidationError as error:
             raise DaitirError(f"{source}: {'; '.join(describe_faults(error))}") from None
+
+
+def _holds_options(value: Any) -> bool:
+    return isinstance(value, dict) and any(isinstance(item, Options) for item in value.values())
 
 
 def describe_faults(error: ValidationError) -> list[str]:

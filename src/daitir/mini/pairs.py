@@ -15,12 +15,18 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from daitir.mini.language import describe
+from daitir.mini.language import Known, describe, part_of
 from daitir.mini.talk import Turn, hold_dialogue
-from daitir.mini.world import Scene, draw_album, render
+from daitir.mini.world import BACKGROUNDS, COLOURS, PLACES, SHAPES, SIZES, Scene, draw_album, render
 
 ALBUM = 20
 STYLES = {"human": 0.6, "llm": 0.2, "repetitive": 0.2}
+VALUES = {"colour": COLOURS, "size": SIZES, "place": PLACES}
+FACTS = (
+    *(("background", "name", name) for name in BACKGROUNDS),
+    *((shape, "shape", shape) for shape in SHAPES),
+    *((shape, attribute, value) for shape in SHAPES for attribute, values in VALUES.items() for value in values),
+)
 WORDS = re.compile(r"[^\W\d_]+|\d+|[^\w\s]")
 
 
@@ -48,13 +54,24 @@ def draw_style(rng: random.Random) -> str:
     return rng.choices(list(STYLES), weights=list(STYLES.values()))[0]
 
 
-def draw_text(scene: Scene, rng: random.Random) -> str:
-    """What a user may have told of a scene by a random round: mostly one description, sometimes the dialogue itself."""
+def draw_text(scene: Scene, rng: random.Random) -> tuple[str, Known]:
+    """A text about a scene and what it says.
+
+    Mostly what a user has told by a random round as one description, at times the dialogue itself, at times a
+    description that tells more than dialogues do.
+    """
     turns = hold_dialogue(scene, rng, draw_style(rng))
-    round_ = rng.randrange(len(turns))
+    turns = turns[: rng.randrange(len(turns)) + 1]
     if rng.random() < 0.15:
-        return join_turns(turns[: round_ + 1])
-    return describe(turns[round_].known, rng if rng.random() < 0.6 else None)
+        return join_turns(turns), turns[-1].known
+    known = part_of(scene, rng, rng.uniform(0.5, 1.0)) if rng.random() < 0.2 else turns[-1].known
+    return describe(known, rng if rng.random() < 0.6 else None), known
+
+
+def fact_vector(known: Known) -> list[float]:
+    """One number for each of ``FACTS``: 1 for what is known."""
+    facts = known.facts
+    return [float(fact in facts) for fact in FACTS]
 
 
 def join_turns(turns: Sequence[Turn]) -> str:

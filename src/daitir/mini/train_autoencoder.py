@@ -12,7 +12,7 @@ from torch import Tensor
 from daitir.mini.trainer import Losses, Plan, command_line, train
 from daitir.mini.world import SIDE, Scene, draw_scene, render
 
-STEPS = 2000
+STEPS = 1200
 BATCH = 16
 KL_WEIGHT = 4e-6
 EDGE_WEIGHT = 0.5

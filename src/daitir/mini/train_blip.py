@@ -11,36 +11,56 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import BertTokenizer, BlipConfig, BlipForImageTextRetrieval, BlipImageProcessor, BlipProcessor
 
-from daitir.mini.pairs import Pictures, degrade, draw_pictures, draw_text, forget_words, sample_texts, vocabulary
+from daitir.mini.language import Known, all_of
+from daitir.mini.pairs import (
+    FACTS,
+    Pictures,
+    degrade,
+    draw_pictures,
+    draw_text,
+    fact_vector,
+    forget_words,
+    sample_texts,
+    vocabulary,
+)
 from daitir.mini.trainer import Losses, Plan, command_line, train
 from daitir.mini.world import SIDE
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 MAX_TOKENS = 384
-ALBUMS, MATES = 64, 4  # of a batch: pictures of one album are the hard negatives
+BATCH, MATES = 256, 4  # pictures of one album in a batch are the hard negatives
+MATES_FROM = 300  # until this step the pictures of a batch are of different albums
 POOL = 1500  # albums drawn once, at the start
 
 
 class DualEncoder(nn.Module):
-    """BLIP's two encoders and the temperature under which they are trained; BLIP's own files do not hold it."""
+    """BLIP's two encoders and what helps to train them and is dropped afterwards.
+
+    That is the temperature, and two linear heads that read the facts of the world from either encoder's first token:
+    without them the contrast alone finds no more than the background for hundreds of steps.
+    """
 
     def __init__(self, blip: BlipForImageTextRetrieval):
         super().__init__()
         self.blip = blip
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        self.picture_facts = nn.Linear(blip.config.vision_config.hidden_size, len(FACTS))
+        self.text_facts = nn.Linear(blip.config.text_config.hidden_size, len(FACTS))
 
-    def images(self, pixels_BCHW: Tensor) -> Tensor:
+    def images(self, pixels_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of unit length, and the logits of the facts."""
         first_BD = self.blip.vision_model(pixels_BCHW).last_hidden_state[:, 0]
-        return F.normalize(self.blip.vision_proj(first_BD).float(), dim=-1)
+        return F.normalize(self.blip.vision_proj(first_BD).float(), dim=-1), self.picture_facts(first_BD).float()
 
-    def texts(self, tokens_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    def texts(self, tokens_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of unit length, and the logits of the facts."""
         first_BD = self.blip.text_encoder(tokens_BT, attention_mask=mask_BT).last_hidden_state[:, 0]
-        return F.normalize(self.blip.text_proj(first_BD).float(), dim=-1)
+        return F.normalize(self.blip.text_proj(first_BD).float(), dim=-1), self.text_facts(first_BD).float()
 
 
 @dataclass
 class Contrast:
-    """Symmetric InfoNCE over a batch of pictures, some of them mates of one album, and one text for each."""
+    """Symmetric InfoNCE over a batch of pictures and one text for each, and the facts that either shows."""
 
     model: DualEncoder
     processor: BlipProcessor
@@ -48,14 +68,20 @@ class Contrast:
     device: str
 
     def __call__(self, step: int, rng: random.Random) -> Losses:
-        chosen = self.pictures.sample(rng, ALBUMS, MATES)
-        texts = [forget_words(draw_text(self.pictures.scenes[i], rng), rng) for i in chosen]
-        images_BD = self.model.images(self.normalise(degrade(self.pictures.pixels[chosen], rng)).to(self.device))
-        texts_BD = self.encode_texts(texts)
+        mates = MATES if step >= MATES_FROM else 1
+        chosen = self.pictures.sample(rng, BATCH // mates, mates)
+        scenes = [self.pictures.scenes[i] for i in chosen]
+        texts, known = zip(*(draw_text(scene, rng) for scene in scenes), strict=True)
+        pixels_BCHW = self.normalise(degrade(self.pictures.pixels[chosen], rng))
+        images_BD, shown_BF = self.model.images(pixels_BCHW.to(self.device))
+        texts_BD, told_BF = self.encode_texts([forget_words(text, rng) for text in texts])
         scores_BB = images_BD @ texts_BD.T * self.model.log_scale.exp().clamp(max=100)
         own_B = torch.arange(len(chosen), device=scores_BB.device)
-        loss = (F.cross_entropy(scores_BB, own_B) + F.cross_entropy(scores_BB.T, own_B)) / 2
-        return {"loss": loss, "right": (scores_BB.argmax(dim=0) == own_B).float().mean()}
+        contrast = (F.cross_entropy(scores_BB, own_B) + F.cross_entropy(scores_BB.T, own_B)) / 2
+        shown = fact_loss(shown_BF, [all_of(scene) for scene in scenes])
+        told = fact_loss(told_BF, known)
+        right = (scores_BB.argmax(dim=0) == own_B).float().mean()
+        return {"loss": contrast + shown + told, "contrast": contrast, "shown": shown, "told": told, "right": right}
 
     def normalise(self, images_BCHW: Tensor) -> Tensor:
         """As the processor does."""
@@ -65,8 +91,8 @@ class Contrast:
         )
         return (images_BCHW - mean) / std
 
-    def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Features of texts, the short ones and the long ones in batches of their own to save padding."""
+    def encode_texts(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Features and fact logits of texts, the short ones and the long ones in batches of their own to save padding."""
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         border = round(0.85 * len(order))
         parts = []
@@ -75,7 +101,15 @@ class Contrast:
                 [texts[i] for i in part], padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
             ).to(self.device)
             parts.append(self.model.texts(batch.input_ids, batch.attention_mask))
-        return torch.cat(parts)[torch.tensor(order).argsort()]
+        back = torch.tensor(order).argsort()
+        features, facts = (torch.cat(column)[back] for column in zip(*parts, strict=True))
+        return features, facts
+
+
+def fact_loss(logits_BF: Tensor, known: Sequence[Known]) -> Tensor:
+    """Binary cross-entropy of the facts, summed over them and scaled to the size of the contrast."""
+    truth_BF = torch.tensor([fact_vector(one) for one in known], device=logits_BF.device)
+    return F.binary_cross_entropy_with_logits(logits_BF, truth_BF, reduction="sum") / len(logits_BF) / 10
 
 
 def build_processor() -> BlipProcessor:

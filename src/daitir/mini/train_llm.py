@@ -12,7 +12,7 @@ from daitir.mini.chats import build_tokenizer, draw_chats, sample_texts
 from daitir.mini.packing import IGNORED, pack
 from daitir.mini.trainer import Losses, Plan, command_line, train
 
-ROWS, LENGTH = 16, 512
+ROWS, LENGTH = 16, 320
 MAX_POSITIONS = 1024
 LONGEST_ANSWER = 96
 WHOLE_FROM = 300  # until this step the dialogues grow from their caption to all rounds

@@ -1,0 +1,23 @@
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/mini.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/queries.smk"
+include: "workflow/rules/images.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/fusions.smk"
+include: "workflow/rules/evaluation.smk"
+
+
+rule all:
+    input:
+        layout.report,
+    default_target: True

@@ -1,0 +1,169 @@
+"""The config: named components, and the systems made of them.
+
+Unknown keys are refused at every level, and so is a name that no component has; every fault is one line that
+begins with the path of its key.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+
+from daitir.encoders import EncoderOptions
+from daitir.errors import DaitirError
+from daitir.fusions import PRESETS, TRAINED_KINDS, FusionOptions
+from daitir.generators import GeneratorOptions
+from daitir.options import Options, describe_faults
+from daitir.reformulators import ReformulatorOptions
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def _check_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError("a name is made of letters, digits, - and _, for it becomes a folder")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+
+
+class Corpus(Options):
+    """The images searched: a JSON list of names, and the folder they lie in."""
+
+    list: Path
+    images: Path
+    workers: int = Field(2, ge=0, json_schema_extra={"role": "how"})
+
+
+class DialogueSet(Options):
+    """Dialogues in a file; how many rounds of each are worked on, and in how many shards."""
+
+    file: Path
+    format: Literal["chatir"] = "chatir"
+    corpus: Name
+    rounds: int = Field(11, ge=1)
+    rounds_per_dialogue: int | None = Field(None, ge=1)
+    limit: int | None = Field(None, ge=1)
+    shards: int = Field(1, ge=1)
+
+
+class System(Options):
+    """A row of every table: which encoder searches with which queries and images, joined by which method."""
+
+    encoder: Name
+    queries: Name
+    images: Name | None = None
+    method: Name
+    baseline: Name | None = None
+
+
+class ReportSettings(Options):
+    """What is measured and shown."""
+
+    hits: tuple[int, ...] = (1, 5, 10, 50)
+    rounds: tuple[int, ...] = (0, 5, 10)
+    examples: int = Field(6, ge=0)
+    resamples: int = Field(2000, ge=100)
+    seed: int = 0
+
+
+class Config(Options):
+    """All of ``config.yaml``."""
+
+    results: Path = Path("results")
+    corpora: dict[Name, Corpus]
+    dialogues: dict[Name, DialogueSet]
+    reformulators: dict[Name, ReformulatorOptions]
+    generators: dict[Name, GeneratorOptions] = {}
+    encoders: dict[Name, EncoderOptions]
+    fusions: dict[Name, FusionOptions] = {}
+    systems: dict[Name, System] = Field(min_length=1)
+    evaluate: list[Name] = Field(min_length=1)
+    report: ReportSettings = ReportSettings()
+
+    @property
+    def methods(self) -> dict[str, Any]:
+        """All fusions by name: those of the config and the training-free presets."""
+        return {**PRESETS, **self.fusions}
+
+    def fusion_of(self, system: System) -> Any:
+        """Return the options of a system's fusion."""
+        return self.methods[system.method]
+
+    def is_trained(self, system: System) -> bool:
+        """Whether a system's fusion has weights to be trained."""
+        return self.fusion_of(system).kind in TRAINED_KINDS
+
+
+def load_config(values: Any, source: str = "config") -> Config:
+    """Validate a config; the error holds one line a fault, each with the path of its key."""
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(source, describe_faults(error)) from None
+    faults = list(_faults(config))
+    if faults:
+        raise ConfigError(source, faults)
+    return config
+
+
+class ConfigError(DaitirError):
+    """The faults of a config, one line each."""
+
+    def __init__(self, source: str, faults: list[str]) -> None:
+        self.lines = [f"{source}: {fault}" for fault in faults]
+        super().__init__("\n".join(self.lines))
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def _faults(config: Config) -> Iterator[str]:
+    for name in sorted(set(config.fusions) & set(PRESETS)):
+        yield f"fusions.{name}: this name is built in, choose another"
+    for name, dialogues in config.dialogues.items():
+        yield from _unknown(f"dialogues.{name}.corpus", dialogues.corpus, config.corpora, "corpus")
+    for place, evaluated in enumerate(config.evaluate):
+        yield from _unknown(f"evaluate.{place}", evaluated, config.dialogues, "dialogue set")
+    for name, fusion in config.fusions.items():
+        if fusion.kind in TRAINED_KINDS:
+            trained_on = fusion.train.dialogues
+            yield from _unknown(f"fusions.{name}.train.dialogues", trained_on, config.dialogues, "dialogue set")
+            if trained_on in config.evaluate:
+                yield f"fusions.{name}.train.dialogues: {trained_on!r} is evaluated too; test data is not for training"
+    for name, system in config.systems.items():
+        yield from _faults_of_system(config, f"systems.{name}", system)
+
+
+def _faults_of_system(config: Config, path: str, system: System) -> Iterator[str]:
+    unknown = [
+        *_unknown(f"{path}.encoder", system.encoder, config.encoders, "encoder"),
+        *_unknown(f"{path}.queries", system.queries, config.reformulators, "reformulator"),
+        *_unknown(f"{path}.method", system.method, config.methods, "fusion"),
+    ]
+    if system.baseline is not None:
+        unknown += _unknown(f"{path}.baseline", system.baseline, config.systems, "system")
+    if system.images is not None:
+        unknown += _unknown(f"{path}.images", system.images, config.generators, "generator")
+    yield from unknown
+    if unknown:
+        return
+    if config.fusion_of(system).uses_images and system.images is None:
+        yield f"{path}.images: missing, method {system.method!r} looks at generated images: name a generator"
+    if system.images is not None:
+        wanted = config.generators[system.images].images
+        written = config.reformulators[system.queries].prompts
+        if wanted > written:
+            yield (
+                f"generators.{system.images}.images: {wanted} images a round, but reformulators.{system.queries}"
+                f" writes {written} prompts: raise its `prompts`"
+            )
+
+
+def _unknown(path: str, name: str, known: dict[str, Any], what: str) -> Iterator[str]:
+    if name not in known:
+        there_are = ", ".join(sorted(known)) or "none"
+        yield f"{path}: no {what} is called {name!r}; there are {there_are}"

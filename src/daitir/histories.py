@@ -1,0 +1,40 @@
+"""Histories: how a training went, one row an epoch."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from daitir.tables import read_table, write_table
+
+SCHEMA = pa.schema(
+    [
+        ("epoch", pa.int16()),
+        ("loss", pa.float64()),
+        ("learning_rate", pa.float64()),
+        ("scale", pa.float64()),
+        ("recall_at_10", pa.float64()),
+        ("mrr", pa.float64()),
+        ("gate_mean", pa.float64()),
+        ("gate_spread", pa.float64()),
+        ("expert_load", pa.list_(pa.float64())),
+        ("chosen", pa.bool_()),
+    ]
+)
+
+
+def write_history(path: Path, rows: list[dict[str, Any]], record: dict[str, Any]) -> None:
+    """Write a history.
+
+    ``epoch`` counts from 1; ``loss`` is the mean over the epoch's batches and ``learning_rate`` that of its last step;
+    ``scale`` is exp(logit scale). The rest is measured on the held-out dialogues: Recall@10 and MRR among all images of
+    the training corpus, the mean and standard deviation of the gate, the mean router weight of each expert.
+    ``chosen`` marks the epoch whose weights were kept.
+    """
+    write_table(path, pa.Table.from_pylist(rows, SCHEMA), record)
+
+
+def read_history(path: Path) -> pd.DataFrame:
+    """Read a history."""
+    return read_table(path, SCHEMA).to_pandas()

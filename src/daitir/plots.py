@@ -1,0 +1,156 @@
+"""Figures as SVG text: numbers in, the same bytes out every time, readable in grey and on a dark page.
+
+Colours, dashes and markers follow the order of the systems in the config, so a system looks alike in every figure.
+Text stays text; ``INK``, ``SOFT`` and ``PAPER`` are the only greys, for a page to replace them by its own.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, SOFT, PAPER = "#24292f", "#8c959f", "#ffffff"
+COLOURS = ("#57606a", "#0a78b5", "#d4620a", "#0f9470", "#b5559a", "#c48a00", "#4f9fd8", "#8a6d3b")
+DASHES = ("-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">")
+FONT_SIZE = 10.0
+HEIGHT, WIDTH_OF_AXES, LEFT, BOTTOM, TOP = 4.1, 5.4, 0.62, 0.52, 0.52
+INCHES_A_LETTER = 0.078
+STYLE = {
+    "svg.hashsalt": "daitir",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": FONT_SIZE,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": SOFT,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": SOFT,
+    "grid.alpha": 0.25,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 4.5,
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One system's values at some places of the x axis, with the band of their intervals.
+
+    ``place`` is the system's place in the config and decides its look.
+    """
+
+    name: str
+    place: int
+    x: Sequence[float]
+    value: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+def line_figure(title: str, x_label: str, lines: Sequence[Line], per_cent: bool, level: float | None = None) -> str:
+    """Return an SVG of lines with 95 % bands, each named at its right end; ``level`` draws a line to compare with.
+
+    Values are shares where ``per_cent`` is set; a line with fewer points than others simply ends earlier.
+    """
+    scale = 100.0 if per_cent else 1.0
+    with matplotlib.rc_context(STYLE):
+        margin = 0.35 + INCHES_A_LETTER * max((len(line.name) for line in lines), default=0)
+        figure, axes = _axes(title, x_label, margin)
+        for line in lines:
+            _draw(axes, line, scale)
+        if level is not None:
+            axes.axhline(level * scale, color=SOFT, linewidth=1.0, zorder=1)
+        _fit(axes, lines, scale, per_cent)
+        _name_lines(axes, lines, scale)
+        return _svg(figure)
+
+
+def _axes(title: str, x_label: str, margin: float) -> tuple[Figure, Axes]:
+    width = LEFT + WIDTH_OF_AXES + margin
+    figure = Figure(figsize=(width, HEIGHT), facecolor=PAPER)
+    place = (LEFT / width, BOTTOM / HEIGHT, WIDTH_OF_AXES / width, (HEIGHT - BOTTOM - TOP) / HEIGHT)
+    axes = figure.add_axes(place)
+    axes.set_title(title, loc="left", fontsize=FONT_SIZE + 1.5, pad=14, x=-LEFT / WIDTH_OF_AXES * 0.72)
+    axes.set_xlabel(x_label)
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _draw(axes: Axes, line: Line, scale: float) -> None:
+    colour = COLOURS[line.place % len(COLOURS)]
+    value, low, high = (np.asarray(part, dtype=float) * scale for part in (line.value, line.low, line.high))
+    axes.fill_between(line.x, low, high, color=colour, alpha=0.12, linewidth=0)
+    axes.plot(
+        line.x,
+        value,
+        color=colour,
+        linestyle=DASHES[line.place % len(DASHES)],
+        marker=MARKERS[line.place % len(MARKERS)],
+        markeredgecolor=PAPER,
+        markeredgewidth=0.6,
+    )
+
+
+def _fit(axes: Axes, lines: Sequence[Line], scale: float, per_cent: bool) -> None:
+    """Set the limits: all bands inside, a little air, shares within 0 and 100 %."""
+    x = [place for line in lines for place in line.x]
+    y = [edge * scale for line in lines for edge in (*line.low, *line.high, *line.value)]
+    if not x:
+        return
+    air = max((max(y) - min(y)) * 0.05, 1.0 if per_cent else 1e-3)
+    bottom, top = min(y) - air, max(y) + air
+    axes.set_ylim(*((max(bottom, -1.0), min(top, 101.0)) if per_cent else (bottom, top)))
+    axes.set_xlim(min(x) - 0.02 * (max(x) - min(x) or 1), max(x) + 0.02 * (max(x) - min(x) or 1))
+    if all(float(place).is_integer() for place in x):
+        axes.set_xticks(sorted({int(place) for place in x}))
+    if per_cent:
+        axes.yaxis.set_major_formatter("{x:.0f} %")
+
+
+def _name_lines(axes: Axes, lines: Sequence[Line], scale: float) -> None:
+    """Write each name right of its line's end; names that would overlap are moved apart and led to by a hairline."""
+    bottom, top = axes.get_ylim()
+    gap = (top - bottom) * FONT_SIZE * 1.2 / 72 / (HEIGHT - BOTTOM - TOP)
+    ends = sorted(((line.value[-1] * scale, line.x[-1], line) for line in lines if len(line.x)), key=lambda end: end[0])
+    right = axes.get_xlim()[1]
+    span = right - axes.get_xlim()[0]
+    for (y, x, line), label_y in zip(ends, spread([end[0] for end in ends], gap), strict=True):
+        colour = COLOURS[line.place % len(COLOURS)]
+        axes.plot([x, right + span * 0.03], [y, label_y], color=colour, linewidth=0.6, alpha=0.7, clip_on=False)
+        axes.text(right + span * 0.035, label_y, line.name, color=colour, va="center", clip_on=False)
+
+
+def spread(places: Sequence[float], gap: float) -> list[float]:
+    """Move sorted places apart until neighbours keep ``gap``, each group staying centred where it was."""
+    groups: list[list[float]] = []
+    for place in places:
+        groups.append([place])
+        while len(groups) > 1 and _bottom(groups[-1], gap) - _top(groups[-2], gap) < gap:
+            groups[-2:] = [groups[-2] + groups[-1]]
+    return [_bottom(group, gap) + step * gap for group in groups for step in range(len(group))]
+
+
+def _bottom(group: Sequence[float], gap: float) -> float:
+    return sum(group) / len(group) - gap * (len(group) - 1) / 2
+
+
+def _top(group: Sequence[float], gap: float) -> float:
+    return sum(group) / len(group) + gap * (len(group) - 1) / 2
+
+
+def _svg(figure: Figure) -> str:
+    sink = io.StringIO()
+    figure.savefig(sink, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"

@@ -1,0 +1,123 @@
+"""Scoring: the rank of each query's target among all candidates of a corpus. Pure: tensors in, tensors out.
+
+Scores are float32 cosines of unit vectors. Candidates are streamed in blocks, and what is greater is counted, not
+sorted, so that memory does not grow with the corpus.
+
+Shape suffixes: Q queries, N candidates, D feature, T the best candidates that are kept.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from daitir.exact import full_blocks
+
+QUERY_ROWS = 128
+CANDIDATE_ROWS = 1024
+LAST_PLACE = 0xFFFFFFFF
+
+
+class Standing(NamedTuple):
+    """Where each target stands, and the best candidates: their places in the corpus and their scores."""
+
+    rank_Q: Tensor
+    ties_Q: Tensor
+    target_score_Q: Tensor
+    best_QT: Tensor
+    best_score_QT: Tensor
+
+
+def target_ranks(scores_QN: Tensor, target_Q: Tensor) -> Tensor:
+    """Rank of each query's target, 1 for the best.
+
+    Only a candidate that scores strictly less is behind the target, so ties and NaN count against the method.
+    """
+    target_score_Q1 = scores_QN.gather(1, target_Q[:, None])
+    return scores_QN.shape[1] - (scores_QN < target_score_Q1).sum(dim=1)
+
+
+def target_ties(scores_QN: Tensor, target_Q: Tensor) -> Tensor:
+    """Count, for each query, the candidates that score exactly what its target scores, the target left out."""
+    target_score_Q1 = scores_QN.gather(1, target_Q[:, None])
+    others_QN = torch.ones_like(scores_QN, dtype=torch.bool).scatter_(1, target_Q[:, None], False)
+    return ((scores_QN == target_score_Q1) & others_QN).sum(dim=1)
+
+
+def rank_targets(query_QD: Tensor, corpus_ND: Tensor, target_Q: Tensor, top: int = 10) -> Standing:
+    """Rank each query's target in the whole corpus and keep the ``top`` best candidates.
+
+    The same as `target_ranks` and `target_ties` of ``query_QD @ corpus_ND.T``, in flat memory and with bits that
+    depend on the query and the corpus alone. Among equal scores the candidate that comes first in the corpus (whose
+    rows are sorted by key) comes first; NaN comes last.
+    """
+    blocks = list(_candidate_blocks(corpus_ND))
+    parts = []
+    for place_Q, count in full_blocks(len(query_QD), QUERY_ROWS):
+        place_Q = place_Q.to(query_QD.device)
+        part = _rank_block(query_QD[place_Q], corpus_ND, blocks, target_Q[place_Q], top)
+        parts.append(Standing(*(column[:count] for column in part)))
+    return Standing(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+def _candidate_blocks(corpus_ND: Tensor) -> Iterator[tuple[int, Tensor, int]]:
+    """Yield the first place, the candidates and their count; the last block is filled up with zeros."""
+    for start in range(0, len(corpus_ND), CANDIDATE_ROWS):
+        block = corpus_ND[start : start + CANDIDATE_ROWS]
+        yield start, F.pad(block, (0, 0, 0, CANDIDATE_ROWS - len(block))), len(block)
+
+
+def _rank_block(
+    query_QD: Tensor, corpus_ND: Tensor, blocks: list[tuple[int, Tensor, int]], target_Q: Tensor, top: int
+) -> Standing:
+    target_score_Q1 = _target_scores(query_QD, corpus_ND[target_Q])[:, None]
+    less_Q = ties_Q = torch.zeros(len(query_QD), dtype=torch.long, device=query_QD.device)
+    best_QT = torch.empty(len(query_QD), 0, dtype=torch.long, device=query_QD.device)
+    for start, candidates, count in blocks:
+        scores_QN = (query_QD @ candidates.T)[:, :count]
+        less_Q = less_Q + (scores_QN < target_score_Q1).sum(dim=1)
+        ties_Q = ties_Q + (scores_QN == target_score_Q1).sum(dim=1)
+        best_QT = _keep_best(torch.cat([best_QT, _best_of(scores_QN, start, top)], dim=1), top)
+    # The target ties with itself unless its score is NaN.
+    ties_Q = ties_Q - ~target_score_Q1.squeeze(1).isnan()
+    score_QT, place_QT = _unpack(best_QT)
+    return Standing(len(corpus_ND) - less_Q, ties_Q, target_score_Q1.squeeze(1), place_QT, score_QT)
+
+
+def _target_scores(query_QD: Tensor, target_QD: Tensor) -> Tensor:
+    """Score each query with its own target, in a block of the shape that all candidates are scored in."""
+    filled_ND = F.pad(target_QD, (0, 0, 0, CANDIDATE_ROWS - len(target_QD)))
+    return (query_QD @ filled_ND.T).diagonal()
+
+
+def _best_of(scores_QN: Tensor, start: int, top: int) -> Tensor:
+    """Return the best of a block, packed. Only where a tie crosses the border does the order of places matter."""
+    count = min(top, scores_QN.shape[1])
+    scores_QN = torch.where(scores_QN.isnan(), -torch.inf, scores_QN)
+    score_QT, place_QT = scores_QN.topk(count, dim=1)
+    if (scores_QN >= score_QT[:, -1:]).sum() == score_QT.numel():
+        return _pack(score_QT, place_QT + start)
+    place_N = torch.arange(start, start + scores_QN.shape[1], device=scores_QN.device)
+    return _keep_best(_pack(scores_QN, place_N), count)
+
+
+def _keep_best(packed_QN: Tensor, top: int) -> Tensor:
+    return packed_QN.topk(min(top, packed_QN.shape[1]), dim=1).values
+
+
+def _pack(score: Tensor, place: Tensor) -> Tensor:
+    """Return a score and a place as one integer: a greater score is greater, then a smaller place is."""
+    bits = (score + 0.0).view(torch.int32)  # + 0.0 makes -0.0 equal to 0.0
+    return (_ordered(bits).long() << 32) | (LAST_PLACE - place)
+
+
+def _unpack(packed: Tensor) -> tuple[Tensor, Tensor]:
+    bits = _ordered((packed >> 32).int())
+    return bits.view(torch.float32), LAST_PLACE - (packed & LAST_PLACE)
+
+
+def _ordered(bits: Tensor) -> Tensor:
+    """Turn the bits of a float into an integer of the same order, and back."""
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)

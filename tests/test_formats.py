@@ -1,0 +1,138 @@
+"""Formats: what is written is read, equal content is equal bytes, damage is named."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from daitir.errors import DaitirError
+from daitir.features import read_features, write_features
+from daitir.queries import Query, picks_shard, read_queries, rounds_of, write_queries
+from daitir.ranks import read_ranks, write_ranks
+from daitir.shards import Picture, read_shard, shard_provenance, write_shard
+
+RECORD = {"stage": "test", "options": {}, "inputs": {}, "versions": {}}
+
+
+def pictures(*keys):
+    return [Picture(key, f"bytes of {key}".encode(), "png", {"prompt": key, "seed": 1}) for key in keys]
+
+
+def unit(*rows):
+    matrix = np.array(rows, dtype=np.float32)
+    return matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+
+
+def test_shard_gives_back_its_pictures_by_key(tmp_path):
+    """Pictures come back sorted by key, with their bytes and records."""
+    write_shard(tmp_path / "s.tar", pictures("b_r0_k1", "a_r0_k1"), RECORD)
+    assert list(read_shard(tmp_path / "s.tar")) == pictures("a_r0_k1", "b_r0_k1")
+    assert shard_provenance(tmp_path / "s.tar") == RECORD
+
+
+def test_equal_pictures_are_equal_bytes(tmp_path):
+    """Neither time nor order of drawing is in the tar."""
+    write_shard(tmp_path / "one.tar", pictures("a", "b"), RECORD)
+    write_shard(tmp_path / "two.tar", pictures("b", "a"), RECORD)
+    assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
+
+
+@pytest.mark.parametrize("size", [700, 1600, 2500])
+def test_truncated_shard_is_named(tmp_path, size):
+    """A tar cut anywhere is not taken for a short one."""
+    write_shard(tmp_path / "s.tar", pictures("a", "b"), RECORD)
+    data = (tmp_path / "s.tar").read_bytes()
+    (tmp_path / "s.tar").write_bytes(data[:size])
+    with pytest.raises(DaitirError, match=r"s\.tar"):
+        list(read_shard(tmp_path / "s.tar"))
+
+
+def test_features_are_read_by_key(tmp_path):
+    """Rows come in the order of the keys asked for, whatever the order of writing."""
+    write_features(tmp_path / "f.h5", ["b", "a", "c"], unit([0, 1], [1, 0], [1, 1]), RECORD)
+    store = read_features(tmp_path / "f.h5")
+    assert store.keys == ["a", "b", "c"]
+    assert store.rows(["b", "a"]).tolist() == [[0, 1], [1, 0]]
+
+
+def test_equal_features_are_equal_bytes(tmp_path):
+    """The order of writing is not in the file."""
+    write_features(tmp_path / "one.h5", ["b", "a"], unit([0, 1], [1, 0]), RECORD)
+    write_features(tmp_path / "two.h5", ["a", "b"], unit([1, 0], [0, 1]), RECORD)
+    assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
+
+
+def test_digest_of_features_does_not_know_their_shards(tmp_path):
+    """Two stores read together are the one store they were split from."""
+    matrix = unit([1, 0], [0, 1], [1, 1])
+    write_features(tmp_path / "all.h5", ["a", "b", "c"], matrix, RECORD)
+    write_features(tmp_path / "one.h5", ["a", "c"], matrix[[0, 2]], RECORD)
+    write_features(tmp_path / "two.h5", ["b"], matrix[[1]], RECORD)
+    both = read_features(tmp_path / "one.h5", tmp_path / "two.h5")
+    assert both.digest == read_features(tmp_path / "all.h5").digest
+
+
+@pytest.mark.parametrize("bad", [[0.0, 0.0], [float("nan"), 1.0], [3.0, 4.0], [float("inf"), 0.0]])
+def test_feature_that_is_no_unit_vector_is_refused_by_key(tmp_path, bad):
+    """Zero vectors, NaN and lengths other than 1 are named and not written."""
+    with pytest.raises(DaitirError, match="'b'"):
+        write_features(tmp_path / "f.h5", ["a", "b"], np.array([[1, 0], bad], np.float32), RECORD)
+    assert not (tmp_path / "f.h5").exists()
+
+
+def test_missing_key_is_named(tmp_path):
+    """A key without features stops the work."""
+    write_features(tmp_path / "f.h5", ["a"], unit([1, 0]), RECORD)
+    with pytest.raises(DaitirError, match="1 of 2 keys, the first is 'x'"):
+        read_features(tmp_path / "f.h5").rows(["a", "x"])
+
+
+def test_truncated_feature_store_is_named(tmp_path):
+    """Half an HDF5 file is no feature store."""
+    write_features(tmp_path / "f.h5", ["a"], unit([1, 0]), RECORD)
+    data = (tmp_path / "f.h5").read_bytes()
+    (tmp_path / "f.h5").write_bytes(data[: len(data) // 2])
+    with pytest.raises(DaitirError, match="cannot be read"):
+        read_features(tmp_path / "f.h5")
+
+
+def test_queries_of_shards_are_read_as_one_table(tmp_path):
+    """Queries come sorted by dialogue and round, from however many files."""
+    one, two = Query("b", 0, "text", ("p",)), Query("a", 1, "text", ("p", "q"), ("said",))
+    write_queries(tmp_path / "1.parquet", [one], RECORD)
+    write_queries(tmp_path / "2.parquet", [two], RECORD)
+    assert read_queries(tmp_path / "1.parquet", tmp_path / "2.parquet") == [two, one]
+
+
+def test_query_in_two_shards_is_refused(tmp_path):
+    """A stale shard beside a new one is noticed."""
+    for name in ("1.parquet", "2.parquet"):
+        write_queries(tmp_path / name, [Query("a", 0, "text", ("p",))], RECORD)
+    with pytest.raises(DaitirError, match="two shards"):
+        read_queries(tmp_path / "1.parquet", tmp_path / "2.parquet")
+
+
+def test_shards_share_out_all_dialogues():
+    """Every dialogue lies in exactly one shard, whatever the order of the file."""
+    ids = [f"d{number}" for number in range(7)]
+    parts = [picks_shard(ids[::-1], f"{shard}-of-3") for shard in range(3)]
+    assert sorted(name for part in parts for name in part) == ids
+    assert max(map(len, parts)) - min(map(len, parts)) == 1
+
+
+def test_chosen_rounds_hang_on_the_name():
+    """A dialogue draws the same rounds anywhere; all rounds are drawn by somebody."""
+    assert rounds_of("a", 11, 2) == rounds_of("a", 11, 2)
+    assert {round_ for number in range(100) for round_ in rounds_of(str(number), 11, 2)} == set(range(11))
+    assert rounds_of("a", 3, None) == [0, 1, 2]
+
+
+def test_ranks_are_read_as_they_were_written(tmp_path):
+    """A method without a gate has null there, and stays so."""
+    row = {
+        "dialogue_id": "a", "round": 0, "seed": 0, "target": "t.png", "rank": 3, "ties": 1, "target_score": 0.5,
+        "top_keys": ["t.png"], "top_scores": [0.5], "gate": None, "router": None, "similarity": None,
+    }  # fmt: skip
+    write_ranks(tmp_path / "r.parquet", pd.DataFrame([row]), RECORD)
+    frame = read_ranks(tmp_path / "r.parquet")
+    assert frame["rank"].tolist() == [3]
+    assert frame["gate"].isna().all()

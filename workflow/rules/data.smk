@@ -1,0 +1,21 @@
+rule import_dialogues:
+    input:
+        file=plan.dialogue_file,
+        corpus=plan.corpus_list_of,
+    output:
+        dialogues=layout.dialogues("{dialogues}"),
+    log:
+        "logs/dialogues/{dialogues}.log",
+    benchmark:
+        "benchmarks/dialogues/{dialogues}.tsv"
+    params:
+        options=plan.import_options,
+    resources:
+        mem_mb=2_000,
+    shell:
+        "python -m daitir.stages.import_dialogues"
+        " --options {params.options:q}"
+        " --file {input.file:q}"
+        " --corpus {input.corpus:q}"
+        " --output {output.dialogues:q}"
+        " 2>&1 | tee {log}"

@@ -1,0 +1,77 @@
+rule encode_corpus:
+    input:
+        list=plan.corpus_list,
+    output:
+        features=layout.corpus_features("{encoder}", "{corpus}"),
+    log:
+        "logs/features/{encoder}/corpora/{corpus}.log",
+    benchmark:
+        "benchmarks/features/{encoder}/corpora/{corpus}.tsv"
+    params:
+        options=plan.encode_image_options,
+        how=plan.how("encoder", "encoder"),
+        images=plan.corpus_images,
+    resources:
+        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
+        runtime="4h",
+        gpu=plan.gpu("encoder", "encoder"),
+    shell:
+        "python -m daitir.stages.encode corpus"
+        " --options {params.options:q}"
+        " --how {params.how:q}"
+        " --list {input.list:q}"
+        " --images {params.images:q}"
+        " --output {output.features:q}"
+        " 2>&1 | tee {log}"
+
+
+rule encode_queries:
+    input:
+        queries=plan.query_shards,
+    output:
+        features=layout.query_features("{encoder}", "{reformulator}", "{dialogues}"),
+    log:
+        "logs/features/{encoder}/queries/{reformulator}/{dialogues}.log",
+    benchmark:
+        "benchmarks/features/{encoder}/queries/{reformulator}/{dialogues}.tsv"
+    params:
+        options=plan.encode_text_options,
+        how=plan.how("encoder", "encoder"),
+    resources:
+        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
+        runtime="1h",
+        gpu=plan.gpu("encoder", "encoder"),
+    shell:
+        "python -m daitir.stages.encode queries"
+        " --options {params.options:q}"
+        " --how {params.how:q}"
+        " --queries {input.queries:q}"
+        " --output {output.features:q}"
+        " 2>&1 | tee {log}"
+
+
+rule encode_images:
+    input:
+        shard=layout.images("{generator}", "{reformulator}", "{dialogues}", "{shard}"),
+    output:
+        features=layout.image_features(
+            "{encoder}", "{generator}", "{reformulator}", "{dialogues}", "{shard}"
+        ),
+    log:
+        "logs/features/{encoder}/images/{generator}/{reformulator}/{dialogues}/shard-{shard}.log",
+    benchmark:
+        "benchmarks/features/{encoder}/images/{generator}/{reformulator}/{dialogues}/shard-{shard}.tsv"
+    params:
+        options=plan.encode_image_options,
+        how=plan.how("encoder", "encoder"),
+    resources:
+        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
+        runtime="2h",
+        gpu=plan.gpu("encoder", "encoder"),
+    shell:
+        "python -m daitir.stages.encode pictures"
+        " --options {params.options:q}"
+        " --how {params.how:q}"
+        " --shard {input.shard:q}"
+        " --output {output.features:q}"
+        " 2>&1 | tee {log}"

@@ -1,0 +1,36 @@
+trained = layout.fusion("{fusion}", "{encoder}", "{generator}", "{reformulator}", "{seed}")
+
+
+rule train_fusion:
+    input:
+        unpack(plan.train_inputs),
+    output:
+        weights=f"{trained}/model.safetensors",
+        history=f"{trained}/history.parquet",
+    log:
+        "logs/fusions/{fusion}/{encoder}/{generator}/{reformulator}/seed-{seed}.log",
+    benchmark:
+        "benchmarks/fusions/{fusion}/{encoder}/{generator}/{reformulator}/seed-{seed}.tsv"
+    params:
+        options=plan.train_options,
+        how=plan.how("fusion", "fusion"),
+        scratch=layout.scratch(
+            "fusions", "{fusion}", "{encoder}", "{generator}", "{reformulator}", "seed-{seed}"
+        ),
+    resources:
+        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
+        runtime="2h",
+        gpu=plan.gpu("fusion", "fusion"),
+    shell:
+        "python -m daitir.stages.train"
+        " --options {params.options:q}"
+        " --how {params.how:q}"
+        " --dialogues {input.dialogues:q}"
+        " --queries {input.queries:q}"
+        " --pictures {input.pictures:q}"
+        " --corpus {input.corpus:q}"
+        " --seed {wildcards.seed}"
+        " --scratch {params.scratch:q}"
+        " --output {output.weights:q}"
+        " --history {output.history:q}"
+        " 2>&1 | tee {log}"

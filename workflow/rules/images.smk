@@ -1,0 +1,25 @@
+rule generate_images:
+    input:
+        queries=layout.queries("{reformulator}", "{dialogues}", "{shard}"),
+    output:
+        images=layout.images("{generator}", "{reformulator}", "{dialogues}", "{shard}"),
+    log:
+        "logs/images/{generator}/{reformulator}/{dialogues}/shard-{shard}.log",
+    benchmark:
+        "benchmarks/images/{generator}/{reformulator}/{dialogues}/shard-{shard}.tsv"
+    params:
+        options=plan.generate_options,
+        how=plan.how("generator", "generator"),
+        scratch=layout.scratch("images", "{generator}", "{reformulator}", "{dialogues}", "shard-{shard}"),
+    resources:
+        mem_mb=lambda wildcards, attempt: 24_000 * attempt,
+        runtime="4h",
+        gpu=plan.gpu("generator", "generator"),
+    shell:
+        "python -m daitir.stages.generate"
+        " --options {params.options:q}"
+        " --how {params.how:q}"
+        " --queries {input.queries:q}"
+        " --scratch {params.scratch:q}"
+        " --output {output.images:q}"
+        " 2>&1 | tee {log}"

@@ -1,0 +1,26 @@
+rule reformulate_dialogues:
+    input:
+        dialogues=layout.dialogues("{dialogues}"),
+    output:
+        queries=layout.queries("{reformulator}", "{dialogues}", "{shard}"),
+    log:
+        "logs/queries/{reformulator}/{dialogues}/shard-{shard}.log",
+    benchmark:
+        "benchmarks/queries/{reformulator}/{dialogues}/shard-{shard}.tsv"
+    params:
+        options=plan.reformulate_options,
+        how=plan.how("reformulator", "reformulator"),
+        scratch=layout.scratch("queries", "{reformulator}", "{dialogues}", "shard-{shard}"),
+    resources:
+        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
+        runtime="4h",
+        gpu=plan.gpu("reformulator", "reformulator"),
+    shell:
+        "python -m daitir.stages.reformulate"
+        " --options {params.options:q}"
+        " --how {params.how:q}"
+        " --dialogues {input.dialogues:q}"
+        " --shard {wildcards.shard}"
+        " --scratch {params.scratch:q}"
+        " --output {output.queries:q}"
+        " 2>&1 | tee {log}"
