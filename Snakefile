@@ -18,6 +18,6 @@ include: "workflow/rules/evaluation.smk"
 
 
 rule all:
+    default_target: True
     input:
         layout.report,
-    default_target: True

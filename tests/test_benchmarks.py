@@ -29,7 +29,10 @@ def test_benchmark_has_its_dialogues_and_targets(name):
 def test_round_0_is_the_same_in_every_benchmark():
     """The same ids, targets and captions open both files."""
     first, second = (
-        [(dialogue.dialogue_id, dialogue.target, dialogue.turns[0]) for dialogue in read_chatir(FOLDER / name)]
+        [
+            (dialogue.dialogue_id, dialogue.target, dialogue.turns[0])
+            for dialogue in read_chatir(FOLDER / name)
+        ]
         for name in ("VisDial_v1.0_queries_val.json", "ChatGPT_BLIP2.json")
     )
     assert first == second

@@ -128,10 +128,9 @@ def test_chosen_rounds_hang_on_the_name():
 
 def test_ranks_are_read_as_they_were_written(tmp_path):
     """A method without a gate has null there, and stays so."""
-    row = {
-        "dialogue_id": "a", "round": 0, "seed": 0, "target": "t.png", "rank": 3, "ties": 1, "target_score": 0.5,
-        "top_keys": ["t.png"], "top_scores": [0.5], "gate": None, "router": None, "similarity": None,
-    }  # fmt: skip
+    row = {"dialogue_id": "a", "round": 0, "seed": 0, "target": "t.png", "rank": 3, "ties": 1}
+    row |= {"target_score": 0.5, "top_keys": ["t.png"], "top_scores": [0.5]}
+    row |= {"gate": None, "router": None, "similarity": None}
     write_ranks(tmp_path / "r.parquet", pd.DataFrame([row]), RECORD)
     frame = read_ranks(tmp_path / "r.parquet")
     assert frame["rank"].tolist() == [3]

@@ -8,10 +8,10 @@ rule import_dialogues:
         "logs/dialogues/{dialogues}.log",
     benchmark:
         "benchmarks/dialogues/{dialogues}.tsv"
-    params:
-        options=plan.import_options,
     resources:
         mem_mb=2_000,
+    params:
+        options=plan.import_options,
     shell:
         "python -m daitir.stages.import_dialogues"
         " --options {params.options:q}"

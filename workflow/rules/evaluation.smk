@@ -7,11 +7,11 @@ rule rank_candidates:
         "logs/ranks/{system}/{dialogues}.log",
     benchmark:
         "benchmarks/ranks/{system}/{dialogues}.tsv"
-    params:
-        options=plan.rank_options,
     resources:
         mem_mb=lambda wildcards, attempt: 8_000 * attempt,
         runtime="1h",
+    params:
+        options=plan.rank_options,
     shell:
         "python -m daitir.stages.rank"
         " --options {params.options:q}"

@@ -7,14 +7,14 @@ rule encode_corpus:
         "logs/features/{encoder}/corpora/{corpus}.log",
     benchmark:
         "benchmarks/features/{encoder}/corpora/{corpus}.tsv"
-    params:
-        options=plan.encode_image_options,
-        how=plan.how("encoder", "encoder"),
-        images=plan.corpus_images,
     resources:
         mem_mb=lambda wildcards, attempt: 8_000 * attempt,
         runtime="4h",
         gpu=plan.gpu("encoder", "encoder"),
+    params:
+        options=plan.encode_image_options,
+        how=plan.how("encoder", "encoder"),
+        images=plan.corpus_images,
     shell:
         "python -m daitir.stages.encode corpus"
         " --options {params.options:q}"
@@ -34,13 +34,13 @@ rule encode_queries:
         "logs/features/{encoder}/queries/{reformulator}/{dialogues}.log",
     benchmark:
         "benchmarks/features/{encoder}/queries/{reformulator}/{dialogues}.tsv"
-    params:
-        options=plan.encode_text_options,
-        how=plan.how("encoder", "encoder"),
     resources:
         mem_mb=lambda wildcards, attempt: 8_000 * attempt,
         runtime="1h",
         gpu=plan.gpu("encoder", "encoder"),
+    params:
+        options=plan.encode_text_options,
+        how=plan.how("encoder", "encoder"),
     shell:
         "python -m daitir.stages.encode queries"
         " --options {params.options:q}"
@@ -54,20 +54,18 @@ rule encode_images:
     input:
         shard=layout.images("{generator}", "{reformulator}", "{dialogues}", "{shard}"),
     output:
-        features=layout.image_features(
-            "{encoder}", "{generator}", "{reformulator}", "{dialogues}", "{shard}"
-        ),
+        features=layout.image_features("{encoder}", "{generator}", "{reformulator}", "{dialogues}", "{shard}"),
     log:
         "logs/features/{encoder}/images/{generator}/{reformulator}/{dialogues}/shard-{shard}.log",
     benchmark:
         "benchmarks/features/{encoder}/images/{generator}/{reformulator}/{dialogues}/shard-{shard}.tsv"
-    params:
-        options=plan.encode_image_options,
-        how=plan.how("encoder", "encoder"),
     resources:
         mem_mb=lambda wildcards, attempt: 8_000 * attempt,
         runtime="2h",
         gpu=plan.gpu("encoder", "encoder"),
+    params:
+        options=plan.encode_image_options,
+        how=plan.how("encoder", "encoder"),
     shell:
         "python -m daitir.stages.encode pictures"
         " --options {params.options:q}"

@@ -11,16 +11,16 @@ rule train_fusion:
         "logs/fusions/{fusion}/{encoder}/{generator}/{reformulator}/seed-{seed}.log",
     benchmark:
         "benchmarks/fusions/{fusion}/{encoder}/{generator}/{reformulator}/seed-{seed}.tsv"
+    resources:
+        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
+        runtime="2h",
+        gpu=plan.gpu("fusion", "fusion"),
     params:
         options=plan.train_options,
         how=plan.how("fusion", "fusion"),
         scratch=layout.scratch(
             "fusions", "{fusion}", "{encoder}", "{generator}", "{reformulator}", "seed-{seed}"
         ),
-    resources:
-        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
-        runtime="2h",
-        gpu=plan.gpu("fusion", "fusion"),
     shell:
         "python -m daitir.stages.train"
         " --options {params.options:q}"

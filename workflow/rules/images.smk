@@ -7,14 +7,14 @@ rule generate_images:
         "logs/images/{generator}/{reformulator}/{dialogues}/shard-{shard}.log",
     benchmark:
         "benchmarks/images/{generator}/{reformulator}/{dialogues}/shard-{shard}.tsv"
-    params:
-        options=plan.generate_options,
-        how=plan.how("generator", "generator"),
-        scratch=layout.scratch("images", "{generator}", "{reformulator}", "{dialogues}", "shard-{shard}"),
     resources:
         mem_mb=lambda wildcards, attempt: 24_000 * attempt,
         runtime="4h",
         gpu=plan.gpu("generator", "generator"),
+    params:
+        options=plan.generate_options,
+        how=plan.how("generator", "generator"),
+        scratch=layout.scratch("images", "{generator}", "{reformulator}", "{dialogues}", "shard-{shard}"),
     shell:
         "python -m daitir.stages.generate"
         " --options {params.options:q}"

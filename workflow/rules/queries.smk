@@ -7,14 +7,14 @@ rule reformulate_dialogues:
         "logs/queries/{reformulator}/{dialogues}/shard-{shard}.log",
     benchmark:
         "benchmarks/queries/{reformulator}/{dialogues}/shard-{shard}.tsv"
-    params:
-        options=plan.reformulate_options,
-        how=plan.how("reformulator", "reformulator"),
-        scratch=layout.scratch("queries", "{reformulator}", "{dialogues}", "shard-{shard}"),
     resources:
         mem_mb=lambda wildcards, attempt: 8_000 * attempt,
         runtime="4h",
         gpu=plan.gpu("reformulator", "reformulator"),
+    params:
+        options=plan.reformulate_options,
+        how=plan.how("reformulator", "reformulator"),
+        scratch=layout.scratch("queries", "{reformulator}", "{dialogues}", "shard-{shard}"),
     shell:
         "python -m daitir.stages.reformulate"
         " --options {params.options:q}"

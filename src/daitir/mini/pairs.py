@@ -74,6 +74,18 @@ def fact_vector(known: Known) -> list[float]:
     return [float(fact in facts) for fact in FACTS]
 
 
+def cells(scene: Scene) -> list[tuple[int, int, int]]:
+    """What stands at each place: 1 + position of its shape, positions of its colour and size; (0, -100, -100) if nothing."""
+    at = {thing.place: thing for thing in scene.things}
+    names = [list(SHAPES), list(COLOURS), list(SIZES)]
+    return [
+        (1 + names[0].index(at[place].shape), names[1].index(at[place].colour), names[2].index(at[place].size))
+        if place in at
+        else (0, -100, -100)
+        for place in PLACES
+    ]
+
+
 def join_turns(turns: Sequence[Turn]) -> str:
     return ", ".join(turn.text for turn in turns)
 

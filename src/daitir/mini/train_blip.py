@@ -15,6 +15,7 @@ from daitir.mini.language import Known, all_of
 from daitir.mini.pairs import (
     FACTS,
     Pictures,
+    cells,
     degrade,
     draw_pictures,
     draw_text,
@@ -24,10 +25,12 @@ from daitir.mini.pairs import (
     vocabulary,
 )
 from daitir.mini.trainer import Losses, Plan, command_line, train
-from daitir.mini.world import SIDE
+from daitir.mini.world import CELL, COLOURS, SHAPES, SIDE, SIZES, Scene
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 MAX_TOKENS = 384
+PATCH = 8
+CELL_CLASSES = (1 + len(SHAPES), len(COLOURS), len(SIZES))
 BATCH, MATES = 256, 4  # pictures of one album in a batch are the hard negatives
 MATES_FROM = 300  # until this step the pictures of a batch are of different albums
 POOL = 1500  # albums drawn once, at the start
@@ -36,21 +39,28 @@ POOL = 1500  # albums drawn once, at the start
 class DualEncoder(nn.Module):
     """BLIP's two encoders and what helps to train them and is dropped afterwards.
 
-    That is the temperature, and two linear heads that read the facts of the world from either encoder's first token:
-    without them the contrast alone finds no more than the background for hundreds of steps.
+    That is the temperature, linear heads that read the facts of the world from either encoder's first token, and one that
+    names the thing in each of the nine cells from the patches there: without them the contrast alone finds no more than
+    the background for hundreds of steps.
     """
 
     def __init__(self, blip: BlipForImageTextRetrieval):
         super().__init__()
         self.blip = blip
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
-        self.picture_facts = nn.Linear(blip.config.vision_config.hidden_size, len(FACTS))
+        width = blip.config.vision_config.hidden_size
+        self.picture_facts = nn.Linear(width, len(FACTS))
         self.text_facts = nn.Linear(blip.config.text_config.hidden_size, len(FACTS))
+        self.cells = nn.Linear(width, sum(CELL_CLASSES))
 
-    def images(self, pixels_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of unit length, and the logits of the facts."""
-        first_BD = self.blip.vision_model(pixels_BCHW).last_hidden_state[:, 0]
-        return F.normalize(self.blip.vision_proj(first_BD).float(), dim=-1), self.picture_facts(first_BD).float()
+    def images(self, pixels_BCHW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features of unit length, the logits of the facts, and those of the nine cells."""
+        hidden_BTD = self.blip.vision_model(pixels_BCHW).last_hidden_state
+        first_BD = hidden_BTD[:, 0]
+        patches_BDHW = hidden_BTD[:, 1:].transpose(1, 2).unflatten(2, (SIDE // PATCH, SIDE // PATCH))
+        cells_BND = F.avg_pool2d(patches_BDHW, CELL // PATCH).flatten(2).transpose(1, 2)
+        features_BD = F.normalize(self.blip.vision_proj(first_BD).float(), dim=-1)
+        return features_BD, self.picture_facts(first_BD).float(), self.cells(cells_BND).float()
 
     def texts(self, tokens_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
         """Features of unit length, and the logits of the facts."""
@@ -73,12 +83,12 @@ class Contrast:
         scenes = [self.pictures.scenes[i] for i in chosen]
         texts, known = zip(*(draw_text(scene, rng) for scene in scenes), strict=True)
         pixels_BCHW = self.normalise(degrade(self.pictures.pixels[chosen], rng))
-        images_BD, shown_BF = self.model.images(pixels_BCHW.to(self.device))
+        images_BD, shown_BF, cells_BNV = self.model.images(pixels_BCHW.to(self.device))
         texts_BD, told_BF = self.encode_texts([forget_words(text, rng) for text in texts])
         scores_BB = images_BD @ texts_BD.T * self.model.log_scale.exp().clamp(max=100)
         own_B = torch.arange(len(chosen), device=scores_BB.device)
         contrast = (F.cross_entropy(scores_BB, own_B) + F.cross_entropy(scores_BB.T, own_B)) / 2
-        shown = fact_loss(shown_BF, [all_of(scene) for scene in scenes])
+        shown = fact_loss(shown_BF, [all_of(scene) for scene in scenes]) + cell_loss(cells_BNV, scenes)
         told = fact_loss(told_BF, known)
         right = (scores_BB.argmax(dim=0) == own_B).float().mean()
         return {"loss": contrast + shown + told, "contrast": contrast, "shown": shown, "told": told, "right": right}
@@ -112,6 +122,13 @@ def fact_loss(logits_BF: Tensor, known: Sequence[Known]) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits_BF, truth_BF, reduction="sum") / len(logits_BF) / 10
 
 
+def cell_loss(logits_BNV: Tensor, scenes: Sequence[Scene]) -> Tensor:
+    """Cross-entropy of shape (or nothing), colour and size of the thing in each cell."""
+    truth_BN3 = torch.tensor([cells(scene) for scene in scenes], device=logits_BNV.device)
+    parts = zip(logits_BNV.split(CELL_CLASSES, dim=-1), truth_BN3.unbind(-1), strict=True)
+    return sum((F.cross_entropy(logits.flatten(0, 1), truth.flatten()) for logits, truth in parts), torch.zeros(()))
+
+
 def build_processor() -> BlipProcessor:
     """A processor for the world's pictures whose vocabulary holds every word of its language."""
     words = [*SPECIAL, *vocabulary(sample_texts(3000))]
@@ -135,7 +152,7 @@ def build_model(vocabulary_size: int) -> BlipForImageTextRetrieval:
     }
     vision = {
         "image_size": SIDE,
-        "patch_size": 8,
+        "patch_size": PATCH,
         "intermediate_size": 512,
         "num_hidden_layers": 4,
         "projection_dim": 128,

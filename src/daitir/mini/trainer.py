@@ -78,7 +78,13 @@ class Average:
             self.swap()
 
 
-def train(model: nn.Module, loss: Callable[[int, random.Random], Losses], plan: Plan, scratch: Path) -> nn.Module:
+def train(
+    model: nn.Module,
+    loss: Callable[[int, random.Random], Losses],
+    plan: Plan,
+    scratch: Path,
+    optimizer: torch.optim.Optimizer | None = None,
+) -> nn.Module:
     """Train until ``plan.steps`` and return the model holding its averaged weights.
 
     ``loss(step, random)`` draws a batch from ``random``, runs the model and returns the losses; torch's own generator is
@@ -86,7 +92,7 @@ def train(model: nn.Module, loss: Callable[[int, random.Random], Losses], plan: 
     """
     model.to(plan.device).train()
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(
+    optimizer = optimizer or torch.optim.AdamW(
         _decayed(trainable, plan.weight_decay), lr=plan.learning_rate, betas=plan.betas, fused=True
     )
     average = Average(model, plan.ema)

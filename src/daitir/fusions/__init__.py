@@ -1,0 +1,54 @@
+"""Fusions: text and generated images joined into one query. Importing this loads no model library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from daitir.errors import DaitirError
+from daitir.fusions.options import (
+    AdafuseOptions,
+    AddOptions,
+    DarOptions,
+    ImageOptions,
+    TextOptions,
+)
+
+if TYPE_CHECKING:
+    from daitir.fusions.base import Fusion
+
+FusionOptions = Annotated[
+    TextOptions | ImageOptions | AddOptions | DarOptions | AdafuseOptions, Field(discriminator="kind")
+]
+
+PRESETS: dict[str, TextOptions | ImageOptions | AddOptions | DarOptions | AdafuseOptions] = {
+    "text": TextOptions(),
+    "image": ImageOptions(),
+    "add": AddOptions(),
+    "dar": DarOptions(),
+    # The released code looks at one image a round and adds similarities, which ranks as adding features does.
+    "dar-released": DarOptions(alpha={0: 0.8, 2: 0.5}, images=1),
+}
+TRAINED_KINDS = frozenset({"adafuse"})
+
+
+def load_fusion(options: FusionOptions, weights: Path | None = None) -> Fusion:
+    """Return the fusion of ``options``; one that is trained comes with its ``weights``, any other without."""
+    if (weights is not None) != (options.kind in TRAINED_KINDS):
+        fault = "is not trained and takes no weights" if weights else "is trained: give its --weights"
+        raise DaitirError(f"fusion of kind {options.kind!r} {fault}")
+    if isinstance(options, AdafuseOptions):
+        from daitir.fusions.adafuse import load_adafuse
+
+        assert weights is not None
+        return load_adafuse(options, weights)
+    if isinstance(options, DarOptions):
+        from daitir.fusions.dar import DarFusion
+
+        return DarFusion(options)
+    from daitir.fusions.plain import AddFusion, ImageFusion, TextFusion
+
+    plain = {"text": TextFusion, "image": ImageFusion, "add": AddFusion}
+    return plain[options.kind](options)

@@ -1,0 +1,1 @@
+"""Networks of the trained fusions: the mathematics alone."""

@@ -1,0 +1,48 @@
+"""The house is in order: linters, types, formats, sizes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+WORKFLOW = ["Snakefile", "workflow"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy"],
+        ["codespell", "src", "tests", "workflow", "docs", "README.md", "CHANGELOG.md"],
+        ["snakefmt", "--check", "--line-length", "110", *WORKFLOW],
+        ["snakemake", "--lint"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_tool_finds_nothing(command):
+    """Each tool of the house is content."""
+    tool = [str(Path(sys.executable).parent / command[0]), *command[1:]]
+    done = subprocess.run(tool, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_file_is_long():
+    """No file of code has more than 250 lines."""
+    files = [path for folder in ("src", "tests", "workflow", "bench") for path in (ROOT / folder).rglob("*")]
+    long = [
+        path.name
+        for path in files
+        if path.suffix in {".py", ".smk"} and len(path.read_text().splitlines()) > 250
+    ]
+    assert long == []
+
+
+def test_planning_loads_no_model_library():
+    """What the Snakefile imports is light: planning takes a second."""
+    heavy = "{'torch', 'transformers', 'diffusers', 'h5py', 'pyarrow', 'pandas', 'scipy', 'matplotlib'}"
+    code = f"import sys, daitir.planning; sys.exit(', '.join({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,101 @@
+"""An edit of the config redoes exactly what depends on it."""
+
+import pytest
+
+EVALUATION = {"measure_ranks": 1, "write_report": 1}
+
+
+def edit(config, path, value):
+    *parents, last = path.split(".")
+    for parent in parents:
+        config = config[parent]
+    config[last] = value
+
+
+def test_finished_run_has_nothing_to_do(finished, smoke):
+    """The second run is no run."""
+    assert finished.planned(smoke()) == {}
+
+
+def test_order_and_comments_of_the_config_mean_nothing(finished, smoke):
+    """Keys in another order plan nothing; comments and white space are gone once YAML is read."""
+    config = {
+        key: dict(reversed(value.items())) if isinstance(value, dict) else value
+        for key, value in smoke().items()
+    }
+    assert finished.planned(dict(reversed(config.items()))) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("generators.sd3.batch_size", 4),
+        ("generators.sd3.device", "auto"),
+        ("encoders.blip.batch_size", 7),
+        ("encoders.blip.device", "auto"),
+        ("reformulators.llm.batch_size", 3),
+        ("fusions.adafuse.device", "auto"),
+        ("generators.sd3.guidance", "3"),  # the same number in other words
+    ],
+)
+def test_settings_that_change_no_bytes_redo_nothing(finished, smoke, path, value):
+    """Batch sizes and devices are not part of the result."""
+    config = smoke()
+    edit(config, path, value)
+    assert finished.planned(config) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "jobs"),
+    [
+        ("fusions.adafuse.train.epochs", 4, {"train_fusion": 2, "rank_candidates": 1}),
+        ("fusions.adafuse.train.seeds", [0, 1, 2], {"train_fusion": 1, "rank_candidates": 1}),
+        (
+            "generators.sd3.steps",
+            4,
+            {"generate_images": 3, "encode_images": 3, "train_fusion": 2, "rank_candidates": 2},
+        ),
+        ("encoders.blip.max_tokens", 32, {"encode_queries": 2, "train_fusion": 2, "rank_candidates": 3}),
+        (
+            "reformulators.llm.max_new_tokens",
+            80,
+            {
+                "reformulate_dialogues": 3,
+                "generate_images": 3,
+                "encode_images": 3,
+                "encode_queries": 2,
+                "train_fusion": 2,
+                "rank_candidates": 3,
+            },
+        ),
+        ("report.hits", [1, 5, 10], {}),
+        (
+            "systems.added",
+            {"encoder": "blip", "queries": "llm", "images": "sd3", "method": "add"},
+            {"rank_candidates": 1},
+        ),
+    ],
+)
+def test_an_edit_redoes_what_depends_on_it(finished, smoke, path, value, jobs):
+    """Stages before the edited component, and components beside it, stay as they are."""
+    config = smoke()
+    edit(config, path, value)
+    assert finished.planned(config) == jobs | EVALUATION
+
+
+def test_a_new_encoder_makes_features_and_no_images(finished, smoke):
+    """The same pictures are encoded once more; nothing is written or drawn again."""
+    config = smoke()
+    config["encoders"]["second"] = config["encoders"]["blip"] | {"max_tokens": 16}
+    config["systems"]["second"] = {"encoder": "second", "queries": "llm", "images": "sd3", "method": "dar"}
+    jobs = {"encode_corpus": 1, "encode_queries": 1, "encode_images": 2, "rank_candidates": 1}
+    assert finished.planned(config) == jobs | EVALUATION
+
+
+def test_other_shards_are_other_files(finished, smoke):
+    """Another number of shards makes its own shards and overwrites none."""
+    config = smoke()
+    config["dialogues"]["few-val"]["shards"] = 3
+    planned = finished.planned(config)
+    assert planned["reformulate_dialogues"] == planned["generate_images"] == 3
+    assert "train_fusion" not in planned

@@ -1,0 +1,51 @@
+"""The whole pipeline, run."""
+
+import hashlib
+from pathlib import Path
+
+from daitir.shards import read_shard
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*.parquet"))
+    }
+
+
+def images(folder: Path) -> dict[str, bytes]:
+    return {picture.key: picture.data for tar in sorted(folder.rglob("*.tar")) for picture in read_shard(tar)}
+
+
+def test_the_run_ends_in_a_report(finished):
+    """Tables, figures and a page that needs no network."""
+    results = finished.folder / "results" / "smoke"
+    assert (results / "report.html").stat().st_size > 10_000
+    assert sorted(path.name for path in (results / "ranks").iterdir()) == ["adafuse", "dar", "text"]
+    assert list((results / "tables").glob("*.csv"))
+    assert list((results / "figures").glob("*.svg"))
+    assert not list((results / "scratch").rglob("*.*"))
+
+
+def test_ranks_do_not_depend_on_shards_batches_or_cores(finished, workplace, smoke):
+    """Half the shard size, other batches, one core: the same pictures, the same ranks byte for byte."""
+    config = smoke()
+    config["dialogues"]["few-val"]["shards"] = 4
+    config["dialogues"]["few-train"]["shards"] = 2
+    config["generators"]["sd3"]["batch_size"] = 5
+    config["encoders"]["blip"]["batch_size"] = 11
+    config["reformulators"]["llm"]["batch_size"] = 7
+    workplace.run("--cores", "1", config=config)
+    ours, theirs = (place.folder / "results" / "smoke" for place in (finished, workplace))
+    assert images(ours / "images") == images(theirs / "images")
+    assert digests(ours / "ranks") == digests(theirs / "ranks")
+
+
+def test_a_removed_result_is_made_again(finished, smoke):
+    """Losing the features of one shard and running again gives back the same bytes."""
+    results = finished.folder / "results" / "smoke"
+    lost = next((results / "features" / "blip" / "images").rglob("shard-0-of-2.h5"))
+    before = lost.read_bytes()
+    lost.unlink()
+    finished.run("--cores", "2", config=smoke())
+    assert lost.read_bytes() == before
