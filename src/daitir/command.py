@@ -43,11 +43,15 @@ def parse_call(
     """Parse the command line; the ``--how`` settings of a component are joined to its options."""
     arguments = parser.parse_args(argv)
     record, extra = _json_object(arguments.options, "--options"), _json_object(arguments.how, "--how")
-    joined = {
-        name: value | extra.get(name, {}) if isinstance(value, dict) else value
-        for name, value in record.items()
+    return Call(options.parse(_join(record, extra), "--options"), record, arguments)
+
+
+def _join(record: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """Join the ``--how`` settings to the options, at every depth."""
+    return record | {
+        name: _join(record[name], value) if isinstance(record.get(name), dict) else value
+        for name, value in extra.items()
     }
-    return Call(options.parse(joined, "--options"), record, arguments)
 
 
 def _json_object(text: str, argument: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Arithmetic whose bits do not depend on how the work was cut: one thread, and blocks of one shape.
 
-The row of a matrix product has the same bits wherever it stands in a block and whatever stands beside it, but other
-bits in a block of another kind of shape (measured: single rows and narrow remainders take another kernel). So every
-block is filled up to its full size.
+The row of a matrix product has the same bits wherever it stands in a block and whatever stands beside it,
+but other bits in a block of another kind of shape (measured: single rows and narrow remainders take
+another kernel). So every block is filled up to its full size.
 """
 
 from collections.abc import Iterator

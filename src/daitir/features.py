@@ -11,7 +11,7 @@ import numpy as np
 
 from daitir.errors import DaitirError
 from daitir.files import atomic, digest_bytes
-from daitir.provenance import decode_provenance, encode_provenance
+from daitir.provenance import decode_provenance, encode_provenance, require_same
 
 CHUNK_ROWS = 1024
 UNIT_TOLERANCE = 1e-3
@@ -58,6 +58,8 @@ def write_features(path: Path, keys: Sequence[str], matrix: np.ndarray, record: 
 def read_features(*paths: Path) -> Features:
     """Read one or more feature stores of one making as one table, sorted by key."""
     stores = [_read_one(Path(path)) for path in paths]
+    makings = {str(path): store.provenance.get("options") for path, store in zip(paths, stores, strict=True)}
+    require_same("making of features", makings)
     widths = {store.matrix.shape[1] for store in stores}
     if len(widths) > 1:
         raise DaitirError(
@@ -87,6 +89,14 @@ def _read_one(path: Path) -> Features:
         raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
     require_unit_rows(keys, matrix, path)
     return Features(keys, matrix, record)
+
+
+def features_provenance(path: Path) -> dict[str, Any]:
+    """Return who made a feature store, without reading its vectors."""
+    if not path.exists():
+        raise DaitirError(f"{path} does not exist: run snakemake to make it")
+    with h5py.File(path) as store:
+        return decode_provenance(store.attrs.get("provenance"), path)
 
 
 def require_unit_rows(keys: Sequence[str], matrix: np.ndarray, path: Path) -> None:

@@ -5,6 +5,9 @@ Arguments may be names or Snakemake wildcards such as ``"{dialogues}"``.
 
 from dataclasses import dataclass
 
+TABLES = ("by_round", "summary", "degradation", "comparisons", "gates")
+FIGURES = ("hits", "degradation", "gate")
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -63,6 +66,11 @@ class Layout:
     def report(self) -> str:
         """The page."""
         return f"{self.results}/report.html"
+
+
+def figure_names(dialogues: list[str]) -> list[str]:
+    """Names of the figures of some dialogue sets, for ``Layout.figure``."""
+    return [f"{figure}-{name}" for name in dialogues for figure in FIGURES]
 
 
 def shard_names(count: int) -> list[str]:

@@ -1,7 +1,7 @@
-"""Measures of ranks: arithmetic on a matrix of one rank a dialogue and round. Pure: values per dialogue first.
+"""Measures of ranks: arithmetic on a matrix of one rank a dialogue and round, values per dialogue first.
 
-Every function returns a value a dialogue (and round); a mean over dialogues makes the figure of a table, a bootstrap
-over dialogues its interval. Ranks are 1-based and 1 is best.
+Every function returns a value a dialogue (and round); a mean over dialogues makes the figure of a table,
+a bootstrap over dialogues its interval. Ranks are 1-based and 1 is best.
 
 Shape suffixes: D dialogues, R rounds.
 """
@@ -15,7 +15,8 @@ from daitir.errors import DaitirError
 def rank_matrix(frame: pd.DataFrame, column: str = "rank") -> pd.DataFrame:
     """Return a column of a ranks table as a matrix: a row a dialogue, a column a round; of one seed.
 
-    Every dialogue must have every round: a cumulative measure of a dialogue with a gap would not be comparable.
+    Every dialogue must have every round: a cumulative measure of a dialogue with a gap would not be
+    comparable.
     """
     wide = frame.pivot(index="dialogue_id", columns="round", values=column).sort_index()
     incomplete = wide.index[wide.isna().any(axis=1)]
@@ -50,8 +51,9 @@ def reciprocal_rank(rank_DR: np.ndarray) -> np.ndarray:
 def log_rank_integral(rank_DR: np.ndarray) -> np.ndarray:
     """Best log rank integral (BRI) of each dialogue; lower is better (PlugIR, Lee et al., 2024).
 
-    With b_r the best rank so far: the mean over r = 0..R-2 of (ln b_r + ln b_{r+1}) / 2, the area under ln b by
-    the trapezoid rule over the rounds. PlugIR writes ln(rank + 1) with ranks from 0. It needs two rounds.
+    With b_r the best rank so far: the mean over r = 0..R-2 of (ln b_r + ln b_{r+1}) / 2, the area under
+    ln b by the trapezoid rule over the rounds. PlugIR writes ln(rank + 1) with ranks from 0. It needs two
+    rounds.
     """
     if rank_DR.shape[1] < 2:
         raise DaitirError("the best log rank integral needs two rounds or more: rank more rounds")
@@ -60,9 +62,11 @@ def log_rank_integral(rank_DR: np.ndarray) -> np.ndarray:
 
 
 def rank_change(rank_DR: np.ndarray, baseline_DR: np.ndarray) -> np.ndarray:
-    """Ranks lost against the baseline: positive where the target fell back, negative where it came forward."""
+    """Ranks lost against the baseline: positive where the target fell back, negative where it gained."""
     if rank_DR.shape != baseline_DR.shape:
-        raise DaitirError(f"ranks {rank_DR.shape} and baseline {baseline_DR.shape} are not of the same queries")
+        raise DaitirError(
+            f"ranks {rank_DR.shape} and baseline {baseline_DR.shape} are not of the same queries"
+        )
     return rank_DR.astype(np.int64) - baseline_DR.astype(np.int64)
 
 
@@ -77,7 +81,7 @@ def improved(rank_DR: np.ndarray, baseline_DR: np.ndarray) -> np.ndarray:
 
 
 def rank_drop(rank_DR: np.ndarray, baseline_DR: np.ndarray) -> np.ndarray:
-    """Ranks lost by each query, 0 where none was lost; ADaFuSE's rank drop is the mean over the degraded alone."""
+    """Ranks lost by each query, 0 where none was; ADaFuSE's rank drop is the mean over the degraded alone."""
     return rank_change(rank_DR, baseline_DR).clip(min=0)
 
 
@@ -92,5 +96,9 @@ def mean_over(value: np.ndarray, chosen: np.ndarray) -> float:
 
 
 def quantiles_over(value: np.ndarray, chosen: np.ndarray, levels: tuple[float, ...]) -> list[float]:
-    """Quantiles of the chosen values; 0 where nothing is chosen. A mean alone hides a few very large drops."""
-    return [float(level) for level in np.quantile(value[chosen], levels)] if chosen.any() else [0.0] * len(levels)
+    """Quantiles of the chosen values; 0 where nothing is chosen. A mean alone hides a few huge drops."""
+    return (
+        [float(level) for level in np.quantile(value[chosen], levels)]
+        if chosen.any()
+        else [0.0] * len(levels)
+    )

@@ -71,7 +71,7 @@ def describe_faults(error: ValidationError) -> list[str]:
 
 
 def _describe(fault: Any) -> str:
-    path = ".".join(str(part) for part in fault["loc"] if part not in _UNION_TAGS)
+    path = _path_of_key(fault["loc"])
     if fault["type"] == "extra_forbidden":
         return f"{path}: unknown key, remove it or mend its spelling"
     if fault["type"] == "missing":
@@ -83,6 +83,16 @@ def _describe(fault: Any) -> str:
     )
 
 
+def _path_of_key(places: tuple[int | str, ...]) -> str:
+    """Return ``fusions.mine.experts`` for (fusions, mine, adafuse, experts): the kind is no key of the config.
+
+    It stands behind a component, or behind its name; a system may well be called ``adafuse``.
+    """
+    kind_at = 1 if places and places[0] in _COMPONENTS else 2
+    return ".".join(str(part) for at, part in enumerate(places) if at != kind_at or part not in _UNION_TAGS)
+
+
+_COMPONENTS = {"reformulator", "generator", "encoder", "fusion"}
 _UNION_TAGS: set[str] = set()
 
 

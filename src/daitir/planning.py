@@ -11,8 +11,6 @@ from daitir.layout import Layout, shard_names
 from daitir.options import Options, local_digests
 from daitir.provenance import code_revision
 
-SEED_OF_UNTRAINED = 0
-
 
 class Plan:
     """A validated config, seen by the rules. ``w`` is always Snakemake's wildcards."""
@@ -50,11 +48,11 @@ class Plan:
 
     def train_options(self, w: Any) -> str:
         """Options of the training of a fusion, all seeds alike."""
-        return _stage_options("train", fusion=_fusion(self.config.fusions[w.fusion]))
+        return _stage_options("train", fusion=self.config.fusions[w.fusion].only("bytes"))
 
     def rank_options(self, w: Any) -> str:
         """Options of the ranking by one system."""
-        return _stage_options("rank", fusion=_fusion(self.config.fusion_of(self._system(w))))
+        return _stage_options("rank", fusion=self.config.fusion_of(self._system(w)).only("bytes"))
 
     def measure_options(self, w: Any) -> str:
         """Options of the measures: which ranks are compared with which."""
@@ -62,7 +60,8 @@ class Plan:
 
     def report_options(self, w: Any) -> str:
         """Options of the report: the whole config, as run."""
-        return _stage_options("report", config=self.config.only("bytes", "text"))
+        order = list(self.config.systems)
+        return _stage_options("report", config=self.config.only("bytes", "text"), order=order)
 
     # How fast: batch sizes and devices. Asking for ``resources`` keeps Snakemake from rerunning on a change.
 
@@ -172,7 +171,7 @@ class Plan:
 
     def _compared(self) -> dict[str, Any]:
         systems = {name: {"baseline": system.baseline} for name, system in self.config.systems.items()}
-        return {"evaluate": list(self.config.evaluate), "systems": systems}
+        return {"evaluate": list(self.config.evaluate), "systems": systems, "order": list(systems)}
 
     def _measured(self) -> dict[str, Any]:
         report = self.config.report.model_dump(mode="json")
@@ -181,13 +180,6 @@ class Plan:
 
 def _stage_options(stage: str, **options: Any) -> str:
     return canonical_json({"code": code_revision(f"daitir.stages.{stage}"), **options})
-
-
-def _fusion(fusion: Options) -> dict[str, Any]:
-    """Return the options of a fusion without its list of seeds: one more seed retrains none of the others."""
-    options = fusion.only("bytes")
-    options.get("train", {}).pop("seeds", None)
-    return options
 
 
 def _component_options(

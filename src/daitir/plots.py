@@ -1,12 +1,13 @@
 """Figures as SVG text: numbers in, the same bytes out every time, readable in grey and on a dark page.
 
-Colours, dashes and markers follow the order of the systems in the config, so a system looks alike in every figure.
-Text stays text; ``INK``, ``SOFT`` and ``PAPER`` are the only greys, for a page to replace them by its own.
+Colours, dashes and markers follow the order of the systems in the config: one look a system, in every figure.
+Text stays text; ``INK``, ``SOFT`` and ``PAPER`` are the only greys, for a page to replace by its own.
 """
 
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -20,7 +21,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">")
 FONT_SIZE = 10.0
 HEIGHT, WIDTH_OF_AXES, LEFT, BOTTOM, TOP = 4.1, 5.4, 0.62, 0.52, 0.52
 INCHES_A_LETTER = 0.078
-STYLE = {
+STYLE: Any = {
     "svg.hashsalt": "daitir",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -58,8 +59,10 @@ class Line:
     high: Sequence[float]
 
 
-def line_figure(title: str, x_label: str, lines: Sequence[Line], per_cent: bool, level: float | None = None) -> str:
-    """Return an SVG of lines with 95 % bands, each named at its right end; ``level`` draws a line to compare with.
+def line_figure(
+    title: str, x_label: str, lines: Sequence[Line], per_cent: bool, level: float | None = None
+) -> str:
+    """Return an SVG of lines with bands, each named at its right end; ``level`` draws a line to compare with.
 
     Values are shares where ``per_cent`` is set; a line with fewer points than others simply ends earlier.
     """
@@ -120,15 +123,19 @@ def _fit(axes: Axes, lines: Sequence[Line], scale: float, per_cent: bool) -> Non
 
 
 def _name_lines(axes: Axes, lines: Sequence[Line], scale: float) -> None:
-    """Write each name right of its line's end; names that would overlap are moved apart and led to by a hairline."""
+    """Write each name right of its line's end; names that would overlap move apart."""
     bottom, top = axes.get_ylim()
     gap = (top - bottom) * FONT_SIZE * 1.2 / 72 / (HEIGHT - BOTTOM - TOP)
-    ends = sorted(((line.value[-1] * scale, line.x[-1], line) for line in lines if len(line.x)), key=lambda end: end[0])
+    ends = sorted(
+        ((line.value[-1] * scale, line.x[-1], line) for line in lines if len(line.x)), key=lambda end: end[0]
+    )
     right = axes.get_xlim()[1]
     span = right - axes.get_xlim()[0]
     for (y, x, line), label_y in zip(ends, spread([end[0] for end in ends], gap), strict=True):
         colour = COLOURS[line.place % len(COLOURS)]
-        axes.plot([x, right + span * 0.03], [y, label_y], color=colour, linewidth=0.6, alpha=0.7, clip_on=False)
+        axes.plot(
+            [x, right + span * 0.03], [y, label_y], color=colour, linewidth=0.6, alpha=0.7, clip_on=False
+        )
         axes.text(right + span * 0.035, label_y, line.name, color=colour, va="center", clip_on=False)
 
 

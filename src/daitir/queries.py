@@ -1,6 +1,6 @@
 """Queries: what the reformulator made of each dialogue at each round."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from daitir.errors import DaitirError
-from daitir.files import digest_text
+from daitir.files import canonical_json, digest_text
 from daitir.tables import read_table, write_table
 
 SCHEMA = pa.schema(
@@ -97,3 +97,8 @@ def read_queries(*paths: Path) -> list[Query]:
                 f"query {one.key} stands in two shards of {paths[0].parent}: remove them and run again"
             )
     return queries
+
+
+def digest_queries(queries: list[Query]) -> str:
+    """Digest of queries in their order; how they were split over shards does not count."""
+    return digest_text(*(canonical_json(asdict(query)) for query in queries))

@@ -1,7 +1,7 @@
 """Scoring: the rank of each query's target among all candidates of a corpus. Pure: tensors in, tensors out.
 
-Scores are float32 cosines of unit vectors. Candidates are streamed in blocks, and what is greater is counted, not
-sorted, so that memory does not grow with the corpus.
+Scores are float32 cosines of unit vectors. Candidates are streamed in blocks, and what is greater is
+counted, not sorted, so that memory does not grow with the corpus.
 
 Shape suffixes: Q queries, N candidates, D feature, T the best candidates that are kept.
 """
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from daitir.exact import full_blocks
+from daitir.exact import full_blocks, one_thread
 
 QUERY_ROWS = 128
 CANDIDATE_ROWS = 1024
@@ -40,7 +40,7 @@ def target_ranks(scores_QN: Tensor, target_Q: Tensor) -> Tensor:
 
 
 def target_ties(scores_QN: Tensor, target_Q: Tensor) -> Tensor:
-    """Count, for each query, the candidates that score exactly what its target scores, the target left out."""
+    """Count, for each query, the other candidates that score exactly what its target scores."""
     target_score_Q1 = scores_QN.gather(1, target_Q[:, None])
     others_QN = torch.ones_like(scores_QN, dtype=torch.bool).scatter_(1, target_Q[:, None], False)
     return ((scores_QN == target_score_Q1) & others_QN).sum(dim=1)
@@ -49,16 +49,16 @@ def target_ties(scores_QN: Tensor, target_Q: Tensor) -> Tensor:
 def rank_targets(query_QD: Tensor, corpus_ND: Tensor, target_Q: Tensor, top: int = 10) -> Standing:
     """Rank each query's target in the whole corpus and keep the ``top`` best candidates.
 
-    The same as `target_ranks` and `target_ties` of ``query_QD @ corpus_ND.T``, in flat memory and with bits that
-    depend on the query and the corpus alone. Among equal scores the candidate that comes first in the corpus (whose
-    rows are sorted by key) comes first; NaN comes last.
+    The same as `target_ranks` and `target_ties` of ``query_QD @ corpus_ND.T``, in flat memory and with
+    bits that depend on the query and the corpus alone. Among equal scores the candidate that comes first
+    in the corpus (whose rows are sorted by key) comes first; NaN comes last.
     """
     blocks = list(_candidate_blocks(corpus_ND))
     parts = []
-    for place_Q, count in full_blocks(len(query_QD), QUERY_ROWS):
-        place_Q = place_Q.to(query_QD.device)
-        part = _rank_block(query_QD[place_Q], corpus_ND, blocks, target_Q[place_Q], top)
-        parts.append(Standing(*(column[:count] for column in part)))
+    with one_thread():
+        for place_Q, count in full_blocks(len(query_QD), QUERY_ROWS):
+            part = _rank_block(query_QD[place_Q], corpus_ND, blocks, target_Q[place_Q], top)
+            parts.append(Standing(*(column[:count] for column in part)))
     return Standing(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
@@ -81,7 +81,7 @@ def _rank_block(
         ties_Q = ties_Q + (scores_QN == target_score_Q1).sum(dim=1)
         best_QT = _keep_best(torch.cat([best_QT, _best_of(scores_QN, start, top)], dim=1), top)
     # The target ties with itself unless its score is NaN.
-    ties_Q = ties_Q - ~target_score_Q1.squeeze(1).isnan()
+    ties_Q = ties_Q - (~target_score_Q1.squeeze(1).isnan()).long()
     score_QT, place_QT = _unpack(best_QT)
     return Standing(len(corpus_ND) - less_Q, ties_Q, target_score_Q1.squeeze(1), place_QT, score_QT)
 
@@ -93,7 +93,7 @@ def _target_scores(query_QD: Tensor, target_QD: Tensor) -> Tensor:
 
 
 def _best_of(scores_QN: Tensor, start: int, top: int) -> Tensor:
-    """Return the best of a block, packed. Only where a tie crosses the border does the order of places matter."""
+    """Return the best of a block, packed. Places matter only where a tie crosses the border of the best."""
     count = min(top, scores_QN.shape[1])
     scores_QN = torch.where(scores_QN.isnan(), -torch.inf, scores_QN)
     score_QT, place_QT = scores_QN.topk(count, dim=1)

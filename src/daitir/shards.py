@@ -3,7 +3,7 @@
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,15 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(member, io.BytesIO(data))
 
 
-def read_shard(path: Path) -> Iterator[Picture]:
-    """Yield the pictures of a shard in the order of their keys."""
+def read_shard(path: Path, keys: Collection[str] | None = None) -> Iterator[Picture]:
+    """Yield the pictures of a shard in the order of their keys; with ``keys``, only those."""
     try:
         with tarfile.open(path, "r:") as tar:
             waiting: dict[str, tuple[bytes, str]] = {}
             for member in tar:
                 key, _, format_ = member.name.partition(".")
+                if keys is not None and key not in keys:
+                    continue
                 stream = tar.extractfile(member)
                 if stream is None:
                     raise DaitirError(

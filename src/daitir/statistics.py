@@ -1,8 +1,8 @@
 """Uncertainty: bootstrap intervals over dialogues, paired tests against a baseline, and Holm's correction.
 
-The unit is always the dialogue: its rounds and the seeds of a fusion stay together, because they are not independent.
-Every function is vectorised over measures or rounds and gives the same numbers with any count of threads
-(``einsum`` adds in one order; a BLAS may not).
+The unit is always the dialogue: its rounds, and the seeds of a fusion, stay together because they are not
+independent. Every function is vectorised over measures or rounds, and gives the same numbers with any number
+of threads (``einsum`` adds in one order; a BLAS may not).
 
 Shape suffixes: D dialogues, M measures or rounds side by side, B bootstrap resamples.
 """
@@ -27,7 +27,7 @@ class Interval(NamedTuple):
 
 
 def resample(dialogues: int, resamples: int, seed: int) -> np.ndarray:
-    """Return counts_BD: how often each dialogue is drawn in each resample of as many dialogues, with replacement.
+    """Return counts_BD: how often each dialogue is drawn in each resample of D, with replacement.
 
     One matrix serves all systems and measures of a dialogue set, so that their differences are paired.
     """
@@ -49,9 +49,9 @@ def median_interval(values_DM: np.ndarray, counts_BD: np.ndarray) -> Interval:
 
 
 def ratio_interval(sums_DM: np.ndarray, weights_DM: np.ndarray, counts_BD: np.ndarray) -> Interval:
-    """Mean over what is counted, such as the ranks lost over the queries that lost: sum of sums over sum of weights.
+    """Mean over what is counted, such as ranks lost over the queries that lost: sum of sums / sum of weights.
 
-    Where nothing is counted there is no ratio, and the entry is NaN; resamples that count nothing are left out.
+    Where nothing is counted the mean is 0, as nothing was lost; resamples that count nothing are left out.
     """
     top_BM = np.einsum("bd,dm->bm", counts_BD, sums_DM)
     bottom_BM = np.einsum("bd,dm->bm", counts_BD, weights_DM)
@@ -62,7 +62,7 @@ def ratio_interval(sums_DM: np.ndarray, weights_DM: np.ndarray, counts_BD: np.nd
 def _ratio(sums_D: np.ndarray, weights_D: np.ndarray, top_B: np.ndarray, bottom_B: np.ndarray) -> np.ndarray:
     counted = bottom_B > 0
     if weights_D.sum() == 0 or not counted.any():
-        return np.full(3, np.nan)
+        return np.zeros(3)
     low, high = _percentiles(top_B[counted] / bottom_B[counted])
     return np.array([sums_D.sum() / weights_D.sum(), low, high])
 
@@ -84,7 +84,7 @@ def _percentiles(samples_BM: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def mcnemar(system_D: np.ndarray, baseline_D: np.ndarray) -> float:
     """Two-sided exact p-value of McNemar's test on paired hits (McNemar, 1947).
 
-    Only dialogues that one of the two hits and the other misses count; under the null each falls either way by a coin.
+    Only dialogues that one of the two hits and the other misses count; under the null a coin decides.
     """
     won = int((system_D & ~baseline_D).sum())
     lost = int((~system_D & baseline_D).sum())
@@ -92,7 +92,7 @@ def mcnemar(system_D: np.ndarray, baseline_D: np.ndarray) -> float:
 
 
 def sign_flip(differences_DM: np.ndarray, flips: int, seed: int) -> np.ndarray:
-    """Two-sided p-values of the paired randomisation test on mean differences (Fisher, 1935; Smucker et al., 2007).
+    """Two-sided p-values of the paired randomisation test on means (Fisher, 1935; Smucker et al., 2007).
 
     Under the null the two systems may be swapped in any dialogue, which flips the sign of its differences.
     The observed arrangement counts as one of them, so that p is never 0. On hits of a single seed it is

@@ -10,6 +10,8 @@ from daitir.fusions.networks.adafuse import Adafuse
 from daitir.fusions.options import AdafuseOptions
 from daitir.weights import fill, read_weights
 
+FIRST_LAYER = "project_text.0.weight"
+
 
 class AdafuseFusion:
     """Adaptive fusion of the text and the mean image, re-normalised."""
@@ -37,11 +39,11 @@ def build_adafuse(options: AdafuseOptions, width: int) -> Adafuse:
 def load_adafuse(options: AdafuseOptions, weights: Path) -> AdafuseFusion:
     """Load a trained network; the weights must have been trained with these very options."""
     tensors, record = read_weights(weights)
-    trained = record["options"].get("fusion")
-    if trained != _trained_options(options):
+    trained = AdafuseOptions.parse(record["options"].get("fusion"), str(weights))
+    if trained.only("bytes") != options.only("bytes"):
         raise DaitirError(f"{weights} was trained with other options than these: train it again")
-    if tensors.get("project_text.0.weight") is None:
-        raise DaitirError(f"{weights} holds no text projection: it is no ADaFuSE; train it again")
-    network = build_adafuse(options, width=tensors["project_text.0.weight"].shape[1])
+    if FIRST_LAYER not in tensors:
+        raise DaitirError(f"{weights} lacks {FIRST_LAYER!r}: it is no ADaFuSE; remove it and train again")
+    network = build_adafuse(options, width=tensors[FIRST_LAYER].shape[1])
     fill(network, tensors, weights)
     return AdafuseFusion(options, network)

@@ -3,6 +3,7 @@
 Shape suffixes, in all fusions: B batch, D feature, K images of one round, E experts.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -47,12 +48,22 @@ def mean_image(images_BKD: Tensor) -> Tensor:
     return F.normalize(images_BKD.mean(dim=1), dim=-1)
 
 
-def fuse_all(fusion: Fusion, text_MD: Tensor, images_MKD: Tensor | None, round_M: Tensor) -> Fused:
-    """Fuse M queries in blocks of one shape on one thread: a query's bits depend on its own features alone."""
+def fuse_in_blocks(fuse: Callable[..., Fused], *columns_M: Tensor | None) -> Fused:
+    """Fuse M queries in blocks of one shape on one thread: a query's bits depend on its own features alone.
+
+    ``fuse`` takes a block of each column; a column that is None is handed on as None.
+    """
     parts = []
     with one_thread(), torch.inference_mode():
-        for place_B, count in full_blocks(len(text_MD), ROWS):
-            images_BKD = None if images_MKD is None else images_MKD[place_B]
-            fused = fusion.fuse(text_MD[place_B], images_BKD, round_M[place_B])
+        for place_B, count in full_blocks(_length(columns_M), ROWS):
+            fused = fuse(*(None if column is None else column[place_B] for column in columns_M))
             parts.append([None if column is None else column[:count] for column in fused])
-    return Fused(*(None if column[0] is None else torch.cat(column) for column in zip(*parts, strict=True)))
+    query, gate, router = (
+        None if column[0] is None else torch.cat(column) for column in zip(*parts, strict=True)
+    )
+    assert query is not None
+    return Fused(query, gate, router)
+
+
+def _length(columns: tuple[Tensor | None, ...]) -> int:
+    return next(len(column) for column in columns if column is not None)

@@ -15,7 +15,7 @@ class DarFusion:
         self.options = options
 
     def fuse(self, text_BD: Tensor, images_BKD: Tensor | None, round_B: Tensor) -> Fused:
-        """Return the weighted sums, normalised; with ``aggregate: sum`` K images weigh K times as much as one."""
+        """Return the weighted sums, normalised; summed, K images weigh K times as much as one."""
         images_BKD = use_images(images_BKD, self.options.images)
         image_BD = images_BKD.sum(dim=1) if self.options.aggregate == "sum" else images_BKD.mean(dim=1)
         alpha = [text_weight(self.options.alpha, int(round_)) for round_ in round_B]

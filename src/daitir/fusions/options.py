@@ -6,8 +6,6 @@ from pydantic import Field, model_validator
 
 from daitir.options import Device, Options, how
 
-PUBLISHED_SEEDS = (0, 1, 2)
-
 
 class TextOptions(Options):
     """The text feature alone."""
@@ -18,7 +16,7 @@ class TextOptions(Options):
 
 
 class _ImageFusionOptions(Options):
-    """What all fusions with generated images share: how many of the K images of a round they look at (null = all)."""
+    """What fusions with generated images share: how many of a round's K images they see (null = all)."""
 
     uses_text: ClassVar[bool] = True
     uses_images: ClassVar[bool] = True
@@ -39,33 +37,36 @@ class AddOptions(_ImageFusionOptions):
 
 
 class DarOptions(_ImageFusionOptions):
-    """DAR: alpha t + (1 - alpha) sum_k v_k, alpha by round: ``{0: 0.7, 2: 0.5}`` is 0.7 from round 0, 0.5 from round 2.
+    """DAR: alpha t + (1 - alpha) sum_k v_k. A schedule ``{0: 0.7, 2: 0.5}`` has 0.7 from round 0, 0.5 from 2.
 
-    The paper gives 0.7 "for the first two dialogue turns" and 0.5 "starting from turn 3". The caption is read here
-    as the first turn, so turn 3 is round 2, where the released code switches as well. Elsewhere the paper calls the
-    caption turn 0; who reads turn 3 as round 3 writes ``alpha: {0: 0.7, 3: 0.5}``.
+    The paper gives 0.7 "for the first two dialogue turns" and 0.5 "starting from turn 3". The caption is
+    read here as the first turn, so turn 3 is round 2, where the released code switches as well. Elsewhere
+    the paper calls the caption turn 0; who reads turn 3 as round 3 writes ``alpha: {0: 0.7, 3: 0.5}``.
     """
 
     kind: Literal["dar"] = "dar"
-    alpha: dict[Annotated[int, Field(ge=0)], Annotated[float, Field(ge=0, le=1)]] = {0: 0.7, 2: 0.5}
+    alpha: dict[Annotated[int, Field(ge=0)], Annotated[float, Field(ge=0, le=1)]] = Field({0: 0.7, 2: 0.5})
     aggregate: Literal["sum", "mean"] = "sum"
 
     @model_validator(mode="after")
     def _begins_at_round_0(self) -> "DarOptions":
         if 0 not in self.alpha:
-            raise ValueError("alpha has no weight for round 0: a schedule begins with 0, as in {0: 0.7, 2: 0.5}")
+            raise ValueError(
+                "alpha has no weight for round 0: a schedule begins with 0, as in {0: 0.7, 2: 0.5}"
+            )
         return self
 
 
 class TrainOptions(Options):
     """How a fusion is trained; the defaults are ADaFuSE's published recipe.
 
-    ``seeds`` says which trainings there are; one training knows only its own seed.
+    ``seeds`` says which trainings there are. It changes the bytes of none of them, so a seed more
+    retrains nothing.
     """
 
     dialogues: str
     epochs: int = Field(50, ge=1)
-    seeds: tuple[int, ...] = Field(PUBLISHED_SEEDS, min_length=1)
+    seeds: tuple[int, ...] = how((0, 1, 2), min_length=1)
     learning_rate: float = Field(5e-5, gt=0)
     weight_decay: float = Field(0.05, ge=0)
     batch: int = Field(128, ge=2)
@@ -77,7 +78,9 @@ class TrainOptions(Options):
     @model_validator(mode="after")
     def _is_possible(self) -> "TrainOptions":
         if self.warmup_epochs >= self.epochs:
-            raise ValueError(f"warmup_epochs {self.warmup_epochs} leaves none of {self.epochs} epochs: lower it")
+            raise ValueError(
+                f"warmup_epochs {self.warmup_epochs} leaves none of {self.epochs} epochs: lower it"
+            )
         if len(set(self.seeds)) < len(self.seeds) or any(not 0 <= seed < 2**15 for seed in self.seeds):
             raise ValueError("seeds are different whole numbers from 0 to 32767")
         return self
@@ -90,8 +93,8 @@ class AdafuseOptions(_ImageFusionOptions):
     """
 
     kind: Literal["adafuse"] = "adafuse"
-    projection: int = Field(512, ge=1)
-    hidden: int = Field(2048, ge=4, multiple_of=4)
+    projection: int = Field(512, ge=8, multiple_of=8)
+    hidden: int = Field(2048, ge=64, multiple_of=64)
     experts: int = Field(4, ge=1)
     dropout: float = Field(0.2, ge=0, lt=1)
     branches: Literal["both", "gate", "experts"] = "both"

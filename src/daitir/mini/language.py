@@ -132,7 +132,9 @@ def prompt(known: Known, k: int) -> str:
 def keywords(thing: Thing, k: int = 0) -> str:
     """A thing without articles, as in "large red star top left"."""
     size = thing.size and WORDS_OF_SIZE[thing.size][k % 2]
-    place = thing.place and (thing.place if k % 3 == 0 else f"at {thing.place}" if k % 3 == 1 else where(thing.place))
+    place = thing.place and (
+        thing.place if k % 3 == 0 else f"at {thing.place}" if k % 3 == 1 else where(thing.place)
+    )
     return " ".join(word for word in (size, thing.colour, thing.shape, place) if word)
 
 

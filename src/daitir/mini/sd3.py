@@ -21,9 +21,11 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokeni
 from daitir.mini.language import all_of, prompt
 from daitir.mini.world import draw_scene
 
-LATENT_SIDE, LATENT_CHANNELS = 12, 4
+LATENT_SIDE, LATENT_CHANNELS = 12, 8
 PROMPT_TOKENS = 34  # the longest prompt of the language with its two ends
-EMPTY_TOKENS = 1  # rows of zeros in place of the absent third text encoder: `max_sequence_length` when drawing
+EMPTY_TOKENS = (
+    1  # rows of zeros in place of the absent third text encoder: `max_sequence_length` when drawing
+)
 ENCODERS = ((96, 3), (64, 2))  # width and layers; the last layer of each only serves its pooled output
 WIDTH, HEADS, LAYERS = 128, 4, 6
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
@@ -38,7 +40,7 @@ class Painter(nn.Module):
         self.transformer = build_transformer()
 
     def forward(self, noisy: Tensor, tokens: Tensor, timestep: Tensor) -> Tensor:
-        """The velocity from picture to noise of batch x 4 x 12 x 12 latents; timesteps go from 0 to 1000."""
+        """The velocity from picture to noise of batch x 8 x 12 x 12 latents; timesteps go from 0 to 1000."""
         words, pooled = self.read(tokens)
         return self.transformer(noisy, words, pooled, timestep, return_dict=False)[0]
 
@@ -121,7 +123,9 @@ def tokens_of(tokenizer: CLIPTokenizer, prompts: list[str]) -> Tensor:
     return tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
 
 
-def assemble(painter: Painter, tokenizer: CLIPTokenizer, autoencoder: AutoencoderKL) -> StableDiffusion3Pipeline:
+def assemble(
+    painter: Painter, tokenizer: CLIPTokenizer, autoencoder: AutoencoderKL
+) -> StableDiffusion3Pipeline:
     """The pipeline that draws with these weights."""
     return StableDiffusion3Pipeline(
         transformer=painter.transformer,

@@ -48,7 +48,9 @@ def caption(scene: Scene, rng: random.Random) -> Turn:
     known = Known()
     for thing in seen:
         colour, size = rng.random() < 0.35, rng.random() < 0.15
-        known = known.learn(thing.shape, colour=thing.colour if colour else None, size=thing.size if size else None)
+        known = known.learn(
+            thing.shape, colour=thing.colour if colour else None, size=thing.size if size else None
+        )
     if rng.random() < 0.25:
         known = replace(known, background=scene.background)
     words = [phrase(thing) for thing in known.things]
@@ -125,7 +127,11 @@ def ask_colour(scene: Scene, known: Known, rng: random.Random, polite: bool) -> 
         return None
     known = known.learn(thing.shape, colour=thing.colour)
     if polite:
-        return f"what is the colour of the {thing.shape} in the picture?", f"the {thing.shape} is {thing.colour}", known
+        return (
+            f"what is the colour of the {thing.shape} in the picture?",
+            f"the {thing.shape} is {thing.colour}",
+            known,
+        )
     return f"what colour is the {thing.shape}?", str(thing.colour), known
 
 
@@ -149,7 +155,11 @@ def ask_place(scene: Scene, known: Known, rng: random.Random, polite: bool) -> A
     place = where(str(thing.place))
     known = known.learn(thing.shape, place=thing.place)
     if polite:
-        return f"where in the picture is the {thing.shape}?", f"the {thing.shape} is {place} of the picture", known
+        return (
+            f"where in the picture is the {thing.shape}?",
+            f"the {thing.shape} is {place} of the picture",
+            known,
+        )
     return f"where is the {thing.shape}?", place, known
 
 
@@ -161,7 +171,11 @@ def ask_side(scene: Scene, known: Known, rng: random.Random, polite: bool) -> An
     right = guess == thing.place
     known = known.learn(thing.shape, place=guess) if right else known
     if polite:
-        answer = f"yes, the {thing.shape} is {where(guess)}" if right else f"no, the {thing.shape} is not {where(guess)}"
+        answer = (
+            f"yes, the {thing.shape} is {where(guess)}"
+            if right
+            else f"no, the {thing.shape} is not {where(guess)}"
+        )
         return f"would you say that the {thing.shape} is {where(guess)}?", answer, known
     return f"is the {thing.shape} {where(guess)}?", "yes" if right else "no", known
 

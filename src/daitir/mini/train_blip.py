@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import BertTokenizer, BlipConfig, BlipForImageTextRetrieval, BlipImageProcessor, BlipProcessor
 
 from daitir.mini.language import Known, all_of
+from daitir.mini.optimizers import MuonAndAdam
 from daitir.mini.pairs import (
     FACTS,
     Pictures,
@@ -168,14 +169,22 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    plan = Plan(
-        steps=arguments.steps, learning_rate=1e-3, warmup=100, weight_decay=0.05, seed=arguments.seed, device=arguments.device
-    )
+    plan = Plan(arguments.steps, learning_rate=2e-3, warmup=50, seed=arguments.seed, device=arguments.device)
     processor = build_processor()
     model = DualEncoder(build_model(len(processor.tokenizer)))
     pictures = draw_pictures(arguments.seed, POOL)
-    train(model, Contrast(model, processor, pictures, arguments.device), plan, arguments.scratch)
+    optimizer = MuonAndAdam(*matrices_and_others(model.to(plan.device)))
+    train(model, Contrast(model, processor, pictures, arguments.device), plan, arguments.scratch, optimizer)
     export(model, processor, arguments.output)
+
+
+def matrices_and_others(model: DualEncoder) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The weights that Muon moves, those inside the layers, and the rest; retrieval leaves the cross-attention alone."""
+    matrices, others = [], []
+    for name, weight in model.named_parameters():
+        if "crossattention" not in name and "itm_head" not in name:
+            (matrices if ".encoder." in name and weight.ndim == 2 else others).append(weight)
+    return matrices, others
 
 
 def export(model: DualEncoder, processor: BlipProcessor, output: Path) -> None:

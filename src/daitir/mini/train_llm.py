@@ -6,9 +6,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from daitir.mini.chats import build_tokenizer, draw_chats, sample_texts
+from daitir.mini.optimizers import MuonAndAdam
 from daitir.mini.packing import IGNORED, pack
 from daitir.mini.trainer import Losses, Plan, command_line, train
 
@@ -67,6 +69,14 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     return model
 
 
+def matrices_and_others(model: LlamaForCausalLM) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The weights that Muon moves, the matrices inside the layers, and the rest."""
+    matrices, others = [], []
+    for name, weight in model.named_parameters():
+        (matrices if ".layers." in name and weight.ndim == 2 else others).append(weight)
+    return matrices, others
+
+
 def export(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, output: Path) -> None:
     """Write the model directory that transformers reads."""
     model.float().cpu().save_pretrained(output)
@@ -78,12 +88,11 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    plan = Plan(
-        steps=arguments.steps, learning_rate=2e-3, warmup=150, seed=arguments.seed, device=arguments.device
-    )
+    plan = Plan(arguments.steps, learning_rate=2e-3, warmup=100, seed=arguments.seed, device=arguments.device)
     tokenizer = build_tokenizer(sample_texts(2000))
     model = build_model(tokenizer)
-    train(model, Rewriting(model, tokenizer, arguments.device), plan, arguments.scratch)
+    optimizer = MuonAndAdam(*matrices_and_others(model.to(plan.device)))
+    train(model, Rewriting(model, tokenizer, arguments.device), plan, arguments.scratch, optimizer)
     export(model, tokenizer, arguments.output)
 
 

@@ -14,7 +14,7 @@ from transformers import CLIPTokenizer
 from daitir.files import atomic
 from daitir.mini.language import Known, all_of, part_of, prompt
 from daitir.mini.optimizers import MuonAndAdam
-from daitir.mini.sd3 import Painter, assemble, build_tokenizer, save, tokens_of
+from daitir.mini.sd3 import LATENT_CHANNELS, LATENT_SIDE, Painter, assemble, build_tokenizer, save, tokens_of
 from daitir.mini.talk import ROUNDS, hold_dialogue
 from daitir.mini.train_autoencoder import pixels_of
 from daitir.mini.trainer import Losses, Plan, command_line, train
@@ -22,7 +22,7 @@ from daitir.mini.world import Scene, draw_scene
 
 STEPS = 12000
 BATCH = 64
-SCENES = 60_000
+SCENES = 32_000
 DROPPED = 0.1  # share of the prompts that are left empty, for guidance
 
 
@@ -37,7 +37,7 @@ def encode_scenes(autoencoder: AutoencoderKL, count: int, path: Path) -> Tensor:
     if path.exists():
         return torch.load(path, weights_only=True)
     shift, scale = autoencoder.config.shift_factor, autoencoder.config.scaling_factor
-    latents = torch.empty(count, 4, 12, 12, dtype=torch.bfloat16)
+    latents = torch.empty(count, LATENT_CHANNELS, LATENT_SIDE, LATENT_SIDE, dtype=torch.bfloat16)
     for start in range(0, count, 256):
         places = range(start, min(start + 256, count))
         pixels = pixels_of([scene_of(i) for i in places], random.Random(start)).to(autoencoder.device)
@@ -63,14 +63,22 @@ class PlainAttention:
     """Joint attention in plain products: with heads this small, twice as fast to train on a CPU as the fused kernel."""
 
     def __call__(
-        self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor, attention_mask: None = None
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        attention_mask: None = None,
     ) -> tuple[Tensor, Tensor]:
         def heads(states: Tensor) -> Tensor:
             return states.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
 
         picture, words = hidden_states, encoder_hidden_states
-        query = torch.cat([attn.norm_q(heads(attn.to_q(picture))), attn.norm_added_q(heads(attn.add_q_proj(words)))], 2)
-        key = torch.cat([attn.norm_k(heads(attn.to_k(picture))), attn.norm_added_k(heads(attn.add_k_proj(words)))], 2)
+        query = torch.cat(
+            [attn.norm_q(heads(attn.to_q(picture))), attn.norm_added_q(heads(attn.add_q_proj(words)))], 2
+        )
+        key = torch.cat(
+            [attn.norm_k(heads(attn.to_k(picture))), attn.norm_added_k(heads(attn.add_k_proj(words)))], 2
+        )
         value = torch.cat([heads(attn.to_v(picture)), heads(attn.add_v_proj(words))], 2)
         weights = (query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)).softmax(-1)
         joint = (weights.to(value.dtype) @ value).transpose(1, 2).flatten(2)
@@ -97,7 +105,9 @@ class Lesson:
         noise = torch.randn_like(clean)
         sigma = torch.sigmoid(0.25 + 1.2 * torch.randn(BATCH))
         share = sigma[:, None, None, None]
-        velocity = self.predict((1 - share) * clean + share * noise, tokens.to(clean.device), sigma.to(clean.device) * 1000)
+        velocity = self.predict(
+            (1 - share) * clean + share * noise, tokens.to(clean.device), sigma.to(clean.device) * 1000
+        )
         return {"loss": F.mse_loss(velocity.float(), noise - clean)}
 
 
@@ -110,7 +120,9 @@ def matrices_and_others(painter: Painter) -> tuple[list[nn.Parameter], list[nn.P
     return matrices, others
 
 
-def export(weights: dict[str, Tensor], tokenizer: CLIPTokenizer, autoencoder: AutoencoderKL, output: Path) -> None:
+def export(
+    weights: dict[str, Tensor], tokenizer: CLIPTokenizer, autoencoder: AutoencoderKL, output: Path
+) -> None:
     """Write the pipeline with these weights of a Painter."""
     painter = Painter(len(tokenizer)).eval()
     painter.load_state_dict(weights)
@@ -126,9 +138,13 @@ def averaged_weights(painter: Painter, checkpoint: Path) -> dict[str, Tensor]:
 
 def main() -> None:
     parser = command_line("Train mini-sd3.", STEPS)
-    parser.add_argument("--autoencoder", type=Path, required=True, help="directory that train_autoencoder wrote")
+    parser.add_argument(
+        "--autoencoder", type=Path, required=True, help="directory that train_autoencoder wrote"
+    )
     parser.add_argument("--snapshot", action="store_true", help="only export what the last checkpoint holds")
-    parser.add_argument("--fuse", action="store_true", help="let torch.compile fuse the step: a fifth faster after minutes")
+    parser.add_argument(
+        "--fuse", action="store_true", help="let torch.compile fuse the step: a fifth faster after minutes"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
@@ -140,7 +156,12 @@ def main() -> None:
     else:
         latents = encode_scenes(autoencoder, SCENES, arguments.scratch / "latents.pt").to(arguments.device)
         plan = Plan(
-            arguments.steps, learning_rate=2e-3, ema=0.999, seed=arguments.seed, device=arguments.device, cooldown=0.4
+            arguments.steps,
+            learning_rate=2e-3,
+            ema=0.999,
+            seed=arguments.seed,
+            device=arguments.device,
+            cooldown=0.4,
         )
         optimizer = MuonAndAdam(*matrices_and_others(painter.to(plan.device)))
         lesson = Lesson(painter, tokenizer, latents, arguments.fuse)

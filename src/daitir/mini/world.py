@@ -39,7 +39,14 @@ BACKGROUNDS = {  # colour at the top and at the bottom of the picture
     "dusk": ((192, 146, 178), (224, 168, 160)),
 }
 # A thing never wears the colour of its background.
-HIDDEN = {"sky": "blue", "meadow": "green", "sand": "yellow", "night": "black", "snow": "white", "dusk": "purple"}
+HIDDEN = {
+    "sky": "blue",
+    "meadow": "green",
+    "sand": "yellow",
+    "night": "black",
+    "snow": "white",
+    "dusk": "purple",
+}
 SPLITS = {"models": 80, "train": 10, "val": 10}  # shares in per cent
 
 
@@ -136,7 +143,9 @@ def render(scene: Scene, seed: int = 0) -> Image.Image:
     for thing in sorted(scene.things, key=lambda thing: thing.name):
         x, y = cell_centre(str(thing.place))
         radius = SIZES[str(thing.size)] * rng.uniform(0.94, 1.0)
-        mask = shape_mask(thing.shape, x + rng.uniform(-JITTER, JITTER), y + rng.uniform(-JITTER, JITTER), radius, SIDE)
+        mask = shape_mask(
+            thing.shape, x + rng.uniform(-JITTER, JITTER), y + rng.uniform(-JITTER, JITTER), radius, SIDE
+        )
         colour = np.array(COLOURS[str(thing.colour)]) + rng.uniform(-8, 8)
         pixels = pixels + mask[:, :, None] * (colour - pixels)
     return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
@@ -159,7 +168,9 @@ def shape_mask(shape: str, x: float, y: float, radius: float, side: int) -> np.n
     canvas = Image.new("L", (side * SUPERSAMPLING, side * SUPERSAMPLING))
     draw = ImageDraw.Draw(canvas)
     for ink, outline in outlines(shape):
-        points = [((x + radius * dx) * SUPERSAMPLING, (y + radius * dy) * SUPERSAMPLING) for dx, dy in outline]
+        points = [
+            ((x + radius * dx) * SUPERSAMPLING, (y + radius * dy) * SUPERSAMPLING) for dx, dy in outline
+        ]
         draw.polygon(points, fill=ink)
     return np.asarray(canvas.resize((side, side), Image.Resampling.BOX), dtype=np.float64) / 255
 
@@ -180,7 +191,20 @@ def outlines(shape: str) -> tuple[tuple[int, tuple[tuple[float, float], ...]], .
             return ((255, tuple(heart())),)
         case "cross":
             a, b = 0.32, 0.95
-            corners = ((-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a), (a, b), (-a, b), (-a, a), (-b, a), (-b, -a), (-a, -a))
+            corners = (
+                (-a, -b),
+                (a, -b),
+                (a, -a),
+                (b, -a),
+                (b, a),
+                (a, a),
+                (a, b),
+                (-a, b),
+                (-a, a),
+                (-b, a),
+                (-b, -a),
+                (-a, -a),
+            )
             return ((255, corners),)
         case "ring":
             return ((255, disc(0, 0, 1)), (0, disc(0, 0, 0.54)))

@@ -17,8 +17,9 @@ FIRST_SCALE = 50.0
 class Adafuse(nn.Module):
     """z = normalise(lambda t + (1 - lambda) v + residual): a gate weighs the views, experts refine their sum.
 
-    At the published sizes (256, 512, 2048, 4) it has 11,812,614 parameters, the temperature of its loss included.
-    Without its gate (``branches: experts``) lambda is 1/2; without its experts (``branches: gate``) the residual is 0.
+    At the published sizes (256, 512, 2048, 4) it has 11,812,614 parameters, the temperature of its loss
+    included. Without its gate (``branches: experts``) lambda is 1/2; without its experts (``branches:
+    gate``) the residual is 0.
     """
 
     def __init__(
@@ -37,13 +38,12 @@ class Adafuse(nn.Module):
     def forward(self, text_BD: Tensor, image_BD: Tensor) -> Fused:
         """Fuse the text feature with the image feature; the gate weighs the TEXT (ADaFuSE, Eq. 4-5)."""
         joint_BJ = torch.cat([self.project_text(text_BD), self.project_image(image_BD)], dim=-1)
-        gate_B1 = self.gate(joint_BJ) if self.gate else torch.full_like(text_BD[:, :1], 0.5)
-        query_BD = gate_B1 * text_BD + (1 - gate_B1) * image_BD
-        router_BE = None
-        if self.mixture:
-            residual_BD, router_BE = self.mixture(joint_BJ)
-            query_BD = query_BD + residual_BD
-        return Fused(F.normalize(query_BD, dim=-1), gate_B1.squeeze(-1), router_BE)
+        gate_B1 = self.gate(joint_BJ) if self.gate else None
+        residual_BD, router_BE = self.mixture(joint_BJ) if self.mixture else (0, None)
+        text_weight = 0.5 if gate_B1 is None else gate_B1
+        query_BD = text_weight * text_BD + (1 - text_weight) * image_BD + residual_BD
+        gate_B = None if gate_B1 is None else gate_B1.squeeze(-1)
+        return Fused(F.normalize(query_BD, dim=-1), gate_B, router_BE)
 
 
 class Gate(nn.Module):
@@ -59,7 +59,7 @@ class Gate(nn.Module):
 
 
 class Mixture(nn.Module):
-    """A dense mixture: every expert runs, a router weighs them, one shared linear layer leads back to the features."""
+    """A dense mixture: every expert runs, a router weighs them, one shared layer leads to the residual."""
 
     def __init__(self, joint: int, hidden: int, width: int, experts: int, dropout: float) -> None:
         super().__init__()
@@ -73,8 +73,7 @@ class Mixture(nn.Module):
         """Return residual_BD and router_BE."""
         router_BE = self.router(joint_BJ)
         expert_BEH = torch.stack([expert(joint_BJ) for expert in self.experts], dim=1)
-        mixed_BH = (router_BE[:, :, None] * expert_BEH).sum(dim=1)
-        return self.residual(mixed_BH), router_BE
+        return self.residual(torch.einsum("be,beh->bh", router_BE, expert_BEH)), router_BE
 
 
 def _layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:

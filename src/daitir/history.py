@@ -1,4 +1,4 @@
-"""Histories: how a training went, one row an epoch."""
+"""History of a training: how it went, one row an epoch."""
 
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,10 @@ SCHEMA = pa.schema(
 def write_history(path: Path, rows: list[dict[str, Any]], record: dict[str, Any]) -> None:
     """Write a history.
 
-    ``epoch`` counts from 1; ``loss`` is the mean over the epoch's batches and ``learning_rate`` that of its last step;
-    ``scale`` is exp(logit scale). The rest is measured on the held-out dialogues: Recall@10 and MRR among all images of
-    the training corpus, the mean and standard deviation of the gate, the mean router weight of each expert.
-    ``chosen`` marks the epoch whose weights were kept.
+    ``epoch`` counts from 1; ``loss`` is the mean over the epoch's batches and ``learning_rate`` that of
+    its last step; ``scale`` is exp(logit scale). The rest is measured on the held-out dialogues:
+    Recall@10 and MRR among all images of the training corpus, the mean and standard deviation of the
+    gate, the mean router weight of each expert. ``chosen`` marks the epoch whose weights were kept.
     """
     write_table(path, pa.Table.from_pylist(rows, SCHEMA), record)
 

@@ -1,7 +1,7 @@
-"""From ranks to tidy tables: every measure by round with its interval, degradation, and tests against baselines.
+"""From ranks to tidy tables: every measure by round with its interval, and degradation against a baseline.
 
-Seeds of a trained fusion are averaged within each dialogue before anything else, for the dialogue is the unit that
-was drawn at random; how far the seeds lie apart is stated beside it.
+Seeds of a trained fusion are averaged within each dialogue before anything else, for the dialogue is the unit
+that was drawn at random; how far the seeds lie apart is stated beside it.
 
 Shape suffixes: S seeds, D dialogues, R rounds, M rounds or 1, B bootstrap resamples.
 """
@@ -18,19 +18,12 @@ from daitir import metrics
 from daitir.errors import DaitirError
 from daitir.statistics import (
     Interval,
-    holm,
-    mcnemar,
     mean_interval,
     median_interval,
     ratio_interval,
     resample,
-    sign_flip,
 )
 
-FLIPS = 9999
-SIGNIFICANT = 0.05
-BETTER, WORSE, NO_DIFFERENCE = "better", "worse", "no difference shown"
-LOWER_IS_BETTER = ("mean_rank", "median_rank", "log_rank", "bri")
 QUANTILES = (0.5, 0.9, 1.0)
 
 Measure = Callable[[np.ndarray], np.ndarray]
@@ -38,13 +31,13 @@ Measure = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Ranking:
-    """Ranks of one system on one dialogue set: rank_SDR, dialogues sorted by id; and its baseline's name."""
+    """One system on one dialogue set: ranks (S x D x R), dialogues sorted by id; and its baseline's name."""
 
     system: str
     baseline: str | None
     dialogue_ids: tuple[str, ...]
     rounds: tuple[int, ...]
-    rank_SDR: np.ndarray
+    ranks: np.ndarray
 
     @classmethod
     def of(cls, system: str, baseline: str | None, frame: pd.DataFrame) -> "Ranking":
@@ -54,18 +47,20 @@ class Ranking:
         by_seed = [metrics.rank_matrix(rows) for _, rows in frame.groupby("seed")]
         first = by_seed[0]
         if any(not (m.index.equals(first.index) and m.columns.equals(first.columns)) for m in by_seed):
-            raise DaitirError(f"ranks of {system!r}: seeds differ in their dialogues; remove the file and run again")
+            raise DaitirError(
+                f"ranks of {system!r}: seeds differ in their dialogues; remove the file and run again"
+            )
         rank_SDR = np.stack([matrix.to_numpy() for matrix in by_seed])
         return cls(system, baseline, tuple(first.index), tuple(map(int, first.columns)), rank_SDR)
 
     @property
     def seeds(self) -> int:
         """How many seeds there are."""
-        return len(self.rank_SDR)
+        return len(self.ranks)
 
     def by_seed(self, measure: Measure) -> np.ndarray:
         """Values of a measure a seed, dialogue and round; a measure over all rounds has one column."""
-        values = np.stack([measure(rank_DR) for rank_DR in self.rank_SDR]).astype(np.float64)
+        values = np.stack([measure(rank_DR) for rank_DR in self.ranks]).astype(np.float64)
         return values if values.ndim == 3 else values[:, :, None]
 
     def mean(self, measure: Measure) -> np.ndarray:
@@ -106,8 +101,8 @@ class Evaluation:
         for other in self.rankings.values():
             if (other.dialogue_ids, other.rounds) != (first.dialogue_ids, first.rounds):
                 raise DaitirError(
-                    f"ranks of {other.system!r} and {first.system!r} on {self.dialogues!r} are not of the same"
-                    " dialogues and rounds: remove the older of the two and run again"
+                    f"ranks of {other.system!r} and {first.system!r} on {self.dialogues!r} are not of the"
+                    " same dialogues and rounds: remove the older of the two and run again"
                 )
 
     @property
@@ -116,8 +111,8 @@ class Evaluation:
         return next(iter(self.rankings.values())).rounds
 
     @cached_property
-    def counts_BD(self) -> np.ndarray:
-        """Bootstrap resamples, the same for every system and measure, so that differences are paired."""
+    def counts(self) -> np.ndarray:
+        """Bootstrap resamples (B x D), the same for all systems and measures: differences are paired."""
         first = next(iter(self.rankings.values()))
         return resample(len(first.dialogue_ids), self.resamples, self.seed)
 
@@ -134,7 +129,7 @@ class Evaluation:
     ) -> Iterator[dict[str, Any]]:
         values_SDM = ranking.by_seed(measure)
         middle, over = (np.median, median_interval) if name == "median_rank" else (np.mean, mean_interval)
-        interval = over(values_SDM.mean(axis=0), self.counts_BD)
+        interval = over(values_SDM.mean(axis=0), self.counts)
         seeds_SM = middle(values_SDM, axis=1)
         for place, round_ in enumerate(rounds):
             yield {
@@ -142,7 +137,7 @@ class Evaluation:
                 "system": ranking.system,
                 "round": round_,
                 "measure": name,
-                **_columns("", interval, place),
+                **columns("", interval, place),
                 "seeds": ranking.seeds,
                 "lowest_seed": seeds_SM[:, place].min(),
                 "highest_seed": seeds_SM[:, place].max(),
@@ -156,32 +151,23 @@ class Evaluation:
                 for compare in (metrics.degraded, metrics.improved, metrics.rank_drop, metrics.rank_gain)
             )
             intervals = {
-                "degradation_rate": mean_interval(worse.mean(axis=0), self.counts_BD),
-                "improvement_rate": mean_interval(better.mean(axis=0), self.counts_BD),
-                "rank_drop": ratio_interval(drop.mean(axis=0), worse.mean(axis=0), self.counts_BD),
-                "rank_gain": ratio_interval(gain.mean(axis=0), better.mean(axis=0), self.counts_BD),
+                "degradation_rate": mean_interval(worse.mean(axis=0), self.counts),
+                "improvement_rate": mean_interval(better.mean(axis=0), self.counts),
+                "rank_drop": ratio_interval(drop.mean(axis=0), worse.mean(axis=0), self.counts),
+                "rank_gain": ratio_interval(gain.mean(axis=0), better.mean(axis=0), self.counts),
             }
             for place, round_ in enumerate(ranking.rounds):
                 row: dict[str, Any] = {"dialogues": self.dialogues, "system": ranking.system}
                 row |= {"baseline": baseline.system, "round": round_, "seeds": ranking.seeds}
                 for name, interval in intervals.items():
-                    row |= _columns(f"{name}_" if name else "", interval, place)
+                    row |= columns(f"{name}_", interval, place)
                 for name, change in (("rank_drop", drop), ("rank_gain", gain)):
                     changed = change[:, :, place]
                     levels = metrics.quantiles_over(changed, changed > 0, QUANTILES)
-                    row |= dict(zip((f"{name}_median", f"{name}_q90", f"{name}_largest"), levels, strict=True))
+                    row |= dict(
+                        zip((f"{name}_median", f"{name}_q90", f"{name}_largest"), levels, strict=True)
+                    )
                 yield row
-
-    def comparisons(self) -> list[dict[str, Any]]:
-        """Rows (system with a baseline, round, measure): difference, interval, p, Holm's p over systems, verdict."""
-        rows = [row for pair in self.pairs() for row in self._compare(*pair)]
-        families: dict[tuple[str, int], list[dict[str, Any]]] = {}
-        for row in rows:
-            families.setdefault((row["measure"], row["round"]), []).append(row)
-        for family in families.values():
-            for row, corrected in zip(family, holm([row["p"] for row in family]), strict=True):
-                row |= {"p_holm": corrected, "verdict": verdict(row["measure"], row["difference"], corrected)}
-        return rows
 
     def pairs(self) -> Iterator[tuple[Ranking, Ranking]]:
         """Each system that has a baseline, with it."""
@@ -189,49 +175,9 @@ class Evaluation:
             if ranking.baseline is not None:
                 yield ranking, self.rankings[ranking.baseline]
 
-    def _compare(self, ranking: Ranking, baseline: Ranking) -> Iterator[dict[str, Any]]:
-        chosen: dict[str, tuple[Measure, Sequence[int]]] = {
-            name: (measure, ranking.rounds)
-            for name, measure in measures_by_round(self.hits).items()
-            if name not in ("mean_rank", "median_rank")
-        }
-        if ranking.cumulative:
-            chosen["bri"] = (metrics.log_rank_integral, ranking.rounds[-1:])
-        for name, (measure, rounds) in chosen.items():
-            system_DM, baseline_DM = ranking.mean(measure), baseline.mean(measure)
-            interval = mean_interval(system_DM - baseline_DM, self.counts_BD)
-            binary = "@" in name and ranking.seeds == baseline.seeds == 1
-            if binary:
-                p_values = [
-                    mcnemar(system_DM[:, m] > 0, baseline_DM[:, m] > 0) for m in range(system_DM.shape[1])
-                ]
-            else:
-                p_values = list(sign_flip(system_DM - baseline_DM, FLIPS, self.seed))
-            for place, round_ in enumerate(rounds):
-                yield {
-                    "dialogues": self.dialogues,
-                    "system": ranking.system,
-                    "baseline": baseline.system,
-                    "round": round_,
-                    "measure": name,
-                    "system_value": system_DM[:, place].mean(),
-                    "baseline_value": baseline_DM[:, place].mean(),
-                    "difference": interval.value[place],
-                    "low": interval.low[place],
-                    "high": interval.high[place],
-                    "test": "McNemar exact" if binary else "sign flip",
-                    "p": p_values[place],
-                }
 
-
-def verdict(measure: str, difference: float, p_value: float) -> str:
-    """Word for a difference: ``better`` or ``worse`` where the corrected p-value is below 0.05, else not shown."""
-    if p_value >= SIGNIFICANT:
-        return NO_DIFFERENCE
-    return BETTER if (difference < 0) == (measure in LOWER_IS_BETTER) else WORSE
-
-
-def _columns(prefix: str, interval: Interval, place: int) -> dict[str, float]:
+def columns(prefix: str, interval: Interval, place: int) -> dict[str, float]:
+    """Return one entry of an interval as three columns: ``value, low, high``, or named by a prefix."""
     name = prefix.removesuffix("_") or "value"
     low, high = (f"{prefix}low", f"{prefix}high")
     return {name: interval.value[place], low: interval.low[place], high: interval.high[place]}
@@ -240,5 +186,7 @@ def _columns(prefix: str, interval: Interval, place: int) -> dict[str, float]:
 def _paired(
     ranking: Ranking, baseline: Ranking, compare: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Compare every seed of a system with every seed of its baseline (seldom more than one): a row a pair of seeds."""
-    return np.stack([compare(one, other) for one in ranking.rank_SDR for other in baseline.rank_SDR]).astype(np.float64)
+    """Compare each seed of a system with each of its baseline, seldom more than one (pairs x D x R)."""
+    return np.stack([compare(one, other) for one in ranking.ranks for other in baseline.ranks]).astype(
+        np.float64
+    )

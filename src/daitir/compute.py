@@ -1,0 +1,110 @@
+"""Where and in which shapes models compute, so that a result depends on its own item and on nothing beside it.
+
+Matrix kernels sum in an order that hangs on the shape they are given. On the CPU with one thread the sums of a row
+are the same in every batch of four rows or more (one to three rows take other kernels, and so may a second
+thread); on an accelerator they are the same in batches of one size. Hence one thread, batches padded by repeating
+their last item, and texts padded to a length that follows from their own. Tests hold what is said here.
+"""
+
+import importlib
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from daitir.errors import DaitirError
+from daitir.options import Device
+
+Item = TypeVar("Item")
+FEWEST_ROWS_ON_CPU = 4
+
+
+def use_one_thread() -> None:
+    """Let torch compute with one thread; a machine with more cores works on more shards at a time."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def quiet_libraries() -> None:
+    """Keep the bars and hints of transformers and diffusers out of the log; their errors still come."""
+    for library in ("transformers", "diffusers"):
+        if library in sys.modules:
+            logging = importlib.import_module(f"{library}.utils.logging")
+            logging.disable_progress_bar()
+            logging.set_verbosity_error()
+
+
+def find_device(device: Device) -> str:
+    """Return the device to compute on; ``auto`` is the first of cuda, mps and cpu that is there."""
+    import torch
+
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if present[name])
+    if not present[device]:
+        raise DaitirError(f"device {device!r} is asked for and not there: set `device: auto` or use another machine")
+    return device
+
+
+def batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
+    """Yield ``items`` in lists of ``size``, the last one shorter."""
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])
+
+
+def pad_batch(items: Sequence[Item], size: int, device: str) -> list[Item]:
+    """Return ``items`` filled up with their last one to the rows that are computed; the caller drops the rest."""
+    rows = max(len(items), FEWEST_ROWS_ON_CPU) if device == "cpu" else size
+    return [*items, *[items[-1]] * (rows - len(items))]
+
+
+def padded_length(length: int, step: int) -> int:
+    """Return the length to which a text of ``length`` tokens is padded: the next multiple of ``step``."""
+    return -(-length // step) * step
+
+
+def by_padded_length(lengths: Sequence[int], step: int, size: int) -> Iterator[list[int]]:
+    """Yield the places of texts in batches of at most ``size``, all of one batch padded to one length; long first,
+    so that a batch that does not fit into memory shows at once.
+    """
+    groups: dict[int, list[int]] = {}
+    for place, length in enumerate(lengths):
+        groups.setdefault(padded_length(length, step), []).append(place)
+    for _, places in sorted(groups.items(), reverse=True):
+        yield from batches(places, size)
+
+
+def load_weights(loader: Any, model: str, **settings: Any) -> Any:
+    """Load a model with ``loader.from_pretrained`` from safetensors; weights that its files lack are refused.
+
+    Both libraries would otherwise fill the gap with random numbers and a warning.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        loaded, info = call_loader(
+            loader.from_pretrained, model, use_safetensors=True, output_loading_info=True, **settings
+        )
+    lacking = sorted(map(str, (*info["missing_keys"], *info["mismatched_keys"])))
+    if lacking:
+        raise DaitirError(
+            f"model {model} does not fill its architecture {type(loaded).__name__}: {len(lacking)} weights are missing"
+            f" or of another shape, the first is {lacking[0]}: give a complete model of this kind"
+        )
+    return loaded.eval()
+
+
+def call_loader(load: Any, model: str, **settings: Any) -> Any:
+    """Call one of the libraries' loaders; what it cannot load becomes one line."""
+    try:
+        return load(model, **settings)
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+        raise DaitirError(
+            f"model {model} cannot be loaded ({_first_sentence(error)}): is it a complete model folder, or a hub id"
+            " that this machine may fetch?"
+        ) from error
+
+
+def _first_sentence(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else text[:300] + "..."

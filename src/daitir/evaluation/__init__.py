@@ -1,0 +1,1 @@
+"""From ranks to tables: measures with intervals, degradation, comparisons with baselines, gates."""

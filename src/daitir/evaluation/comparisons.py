@@ -1,0 +1,83 @@
+"""Systems against their baselines: difference, interval, p-value, Holm's correction, a verdict."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from daitir.evaluation.rankings import Evaluation, Measure, Ranking, columns, measures_by_round
+from daitir.metrics import log_rank_integral
+from daitir.statistics import holm, mcnemar, mean_interval, sign_flip
+
+FLIPS = 9999
+SIGNIFICANT = 0.05
+BETTER, WORSE, NO_DIFFERENCE = "better", "worse", "no difference shown"
+LOWER_IS_BETTER = ("log_rank", "bri")
+NOT_TESTED = (
+    "mean_rank",
+    "median_rank",
+)  # a mean rank is ruled by a few outliers; its logarithm is tested instead
+
+
+def comparisons(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Rows (system with a baseline, round, measure): difference, interval, p, Holm's p over systems, verdict.
+
+    Holm's family is all systems of one dialogue set at one round in one measure.
+    """
+    rows = [row for pair in evaluation.pairs() for row in _compare(evaluation, *pair)]
+    families: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in rows:
+        families.setdefault((row["measure"], row["round"]), []).append(row)
+    for family in families.values():
+        for row, corrected in zip(family, holm([row["p"] for row in family]), strict=True):
+            row |= {"p_holm": corrected, "verdict": verdict(row["measure"], row["difference"], corrected)}
+    return rows
+
+
+def verdict(measure: str, difference: float, p_value: float) -> str:
+    """Word for a difference: ``better`` or ``worse`` where the corrected p-value is below 0.05."""
+    if p_value >= SIGNIFICANT:
+        return NO_DIFFERENCE
+    return BETTER if (difference < 0) == (measure in LOWER_IS_BETTER) else WORSE
+
+
+def _compare(evaluation: Evaluation, ranking: Ranking, baseline: Ranking) -> Iterator[dict[str, Any]]:
+    for name, (measure, rounds) in _tested(evaluation, ranking).items():
+        system_DM, baseline_DM = ranking.mean(measure), baseline.mean(measure)
+        interval = mean_interval(system_DM - baseline_DM, evaluation.counts)
+        test, p_values = _test(name, system_DM, baseline_DM, evaluation.seed)
+        for place, round_ in enumerate(rounds):
+            yield {
+                "dialogues": evaluation.dialogues,
+                "system": ranking.system,
+                "baseline": baseline.system,
+                "round": round_,
+                "measure": name,
+                "system_value": system_DM[:, place].mean(),
+                "baseline_value": baseline_DM[:, place].mean(),
+                "difference": interval.value[place],
+                **{side: columns("", interval, place)[side] for side in ("low", "high")},
+                "test": test,
+                "p": float(p_values[place]),
+            }
+
+
+def _tested(evaluation: Evaluation, ranking: Ranking) -> dict[str, tuple[Measure, Sequence[int]]]:
+    by_round = measures_by_round(evaluation.hits).items()
+    tested: dict[str, tuple[Measure, Sequence[int]]] = {
+        name: (measure, ranking.rounds) for name, measure in by_round if name not in NOT_TESTED
+    }
+    if ranking.cumulative:
+        tested["bri"] = (log_rank_integral, ranking.rounds[-1:])
+    return tested
+
+
+def _test(
+    name: str, system_DM: np.ndarray, baseline_DM: np.ndarray, seed: int
+) -> tuple[str, Sequence[float] | np.ndarray]:
+    """McNemar for hits of one seed; what is no yes or no (ranks, means over seeds) has its signs flipped."""
+    is_hit = "@" in name and all(np.isin(values, (0, 1)).all() for values in (system_DM, baseline_DM))
+    if not is_hit:
+        return "sign flip", sign_flip(system_DM - baseline_DM, FLIPS, seed)
+    pairs = zip(system_DM.T > 0, baseline_DM.T > 0, strict=True)
+    return "McNemar exact", [mcnemar(system_D, baseline_D) for system_D, baseline_D in pairs]

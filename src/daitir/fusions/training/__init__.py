@@ -1,0 +1,1 @@
+"""Training of fusions on stored features; the encoder is frozen."""

@@ -1,0 +1,90 @@
+"""The samples of a training: kept in memory, split by name, one random round a dialogue and epoch.
+
+Shape suffixes: M samples, S dialogues, D feature, N candidates.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from daitir.errors import DaitirError
+from daitir.exact import one_thread
+from daitir.files import digest_text
+from daitir.fusions.base import mean_image, use_images
+from daitir.samples import Samples
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Features of dialogues, the rounds of a dialogue one after the other.
+
+    Dialogue s has ``count_S[s]`` rounds from row ``first_S[s]`` on.
+    """
+
+    text_MD: Tensor
+    image_MD: Tensor
+    target_M: Tensor
+    first_S: Tensor
+    count_S: Tensor
+    corpus_ND: Tensor
+
+    def __len__(self) -> int:
+        """Return the number of dialogues."""
+        return len(self.first_S)
+
+    def draw(self, seed: int, epoch: int) -> Tensor:
+        """Return one row a dialogue, shuffled: a random round of each, decided by (seed, epoch) alone."""
+        generator = torch.Generator().manual_seed(random_state("rounds", seed, epoch))
+        round_S = (torch.rand(len(self), generator=generator, dtype=torch.float64) * self.count_S).long()
+        return (self.first_S + round_S)[torch.randperm(len(self), generator=generator)]
+
+    def to(self, device: torch.device) -> "TrainingData":
+        """Return the same data, features on ``device``; rows are drawn on the CPU and stay there."""
+        features = {name: getattr(self, name).to(device) for name in ("text_MD", "image_MD", "corpus_ND")}
+        return replace(self, target_M=self.target_M.to(device), **features)
+
+
+def random_state(purpose: str, *numbers: int) -> int:
+    """Return the seed of one use of randomness."""
+    return int(digest_text(purpose, *map(str, numbers)), 16) >> 1
+
+
+def split(samples: Samples, fraction: float, images: int | None) -> tuple[TrainingData, TrainingData]:
+    """Return the data to train on and the held-out data that choose the epoch.
+
+    A sample is held out by a hash of its target's key, so that every dialogue about one image falls on
+    one side. The image of a sample is the mean of its first ``images``, re-normalised.
+    """
+    assert samples.images_MKD is not None
+    with one_thread():
+        image_MD = mean_image(use_images(torch.from_numpy(samples.images_MKD), images))
+    held = {target: is_held_out(target, fraction) for target in set(samples.targets)}
+    held_M = np.array([held[target] for target in samples.targets])
+    trained, chosen = _part(samples, image_MD, ~held_M), _part(samples, image_MD, held_M)
+    if len(trained) < 2 or len(chosen) < 1:
+        raise DaitirError(
+            f"held_out {fraction} leaves {len(trained)} dialogues to train on and {len(chosen)} to choose by:"
+            " train on a larger dialogue set or change held_out"
+        )
+    return trained, chosen
+
+
+def is_held_out(target: str, fraction: float) -> bool:
+    """Whether the dialogues about an image are held out; a larger fraction keeps those of a smaller one."""
+    return int(digest_text("held out", target), 16) < fraction * 2**64
+
+
+def _part(samples: Samples, image_MD: Tensor, chosen_M: np.ndarray) -> TrainingData:
+    rows = np.flatnonzero(chosen_M)
+    ids = np.array([samples.dialogue_ids[row] for row in rows], dtype=object)
+    _, first_S, count_S = np.unique(ids.astype(str), return_index=True, return_counts=True)
+    return TrainingData(
+        text_MD=torch.from_numpy(samples.text_MD[rows]),
+        image_MD=image_MD[rows],
+        target_M=torch.from_numpy(samples.target_M[rows]),
+        first_S=torch.from_numpy(first_S),
+        count_S=torch.from_numpy(count_S),
+        corpus_ND=torch.from_numpy(samples.corpus_ND),
+    )

@@ -1,0 +1,26 @@
+"""The optimiser and its schedule: AdamW, warm-up, cosine."""
+
+import math
+
+from torch import nn
+from torch.optim import AdamW
+
+
+def build_optimiser(network: nn.Module, learning_rate: float, weight_decay: float) -> AdamW:
+    """Return AdamW; whatever has one dimension or none (biases, norms, the temperature) does not decay."""
+    parameters = [weight for weight in network.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [weight for weight in parameters if weight.ndim > 1], "weight_decay": weight_decay},
+        {"params": [weight for weight in parameters if weight.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return AdamW(groups, lr=learning_rate)
+
+
+def learning_rate_at(step: int, steps: int, warmup: int, peak: float) -> float:
+    """Learning rate of a step, counted from 0: a straight line up to ``peak``, then a half cosine towards 0.
+
+    The last step of the warm-up has the peak; step ``steps`` would have 0.
+    """
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2

@@ -1,0 +1,65 @@
+"""Numbers as people read them: shares in per cent, differences in points, ranks with separators."""
+
+from typing import Any
+
+import pandas as pd
+
+SHARES = ("hits@", "recall@")
+
+
+def share(value: float) -> str:
+    """0.815 -> ``81.5``; the unit stands in the heading."""
+    return f"{100 * value:.1f}"
+
+
+def points(value: float) -> str:
+    """0.023 -> ``+2.3``, with a true minus sign."""
+    text = f"{100 * value:+.1f}"
+    return ("0.0" if text in {"+0.0", "-0.0"} else text).replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """-0.0412 -> ``−0.041``."""
+    text = f"{value:+.3f}"
+    return ("0.000" if text in {"+0.000", "-0.000"} else text).replace("-", "−")
+
+
+def rank(value: float) -> str:
+    """A rank or a count of ranks: ``7,512``, ``12.5``."""
+    return f"{value:,.0f}" if value >= 100 or float(value).is_integer() else f"{value:,.1f}"
+
+
+def p_value(value: float) -> str:
+    """0.0004 -> ``< 0.001``."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def measured(measure: str, value: float) -> str:
+    """Return a value in the unit of its measure."""
+    if measure.startswith(SHARES):
+        return share(value)
+    return rank(value) if measure.endswith("_rank") and measure != "log_rank" else f"{value:.3f}"
+
+
+def difference(measure: str, value: float) -> str:
+    """Return a difference in the unit of its measure."""
+    return points(value) if measure.startswith(SHARES) else signed(value)
+
+
+def cells(table: pd.DataFrame, **chosen: Any) -> pd.DataFrame:
+    """Return the rows of a table whose columns have the chosen values."""
+    for column, value in chosen.items():
+        table = table[table[column] == value]
+    return table
+
+
+def cell(table: pd.DataFrame, **chosen: Any) -> Any:
+    """Return the one row of a table whose columns have the chosen values."""
+    rows = list(cells(table, **chosen).itertuples(index=False))
+    assert len(rows) == 1, f"{len(rows)} rows for {chosen}"
+    return rows[0]
+
+
+def listed(parts: list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

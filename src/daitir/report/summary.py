@@ -1,0 +1,137 @@
+"""What a run shows, in plain words made from its numbers: also when a fusion does not beat its text."""
+
+from dataclasses import dataclass
+
+from daitir.report.numbers import listed, p_value, points, rank, share
+from daitir.report.run import Measured, System
+
+BETTER, WORSE = "better", "worse"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding: two or three words that name it, and its sentences."""
+
+    lead: str
+    text: str
+
+
+def findings(run: Measured) -> list[Finding]:
+    """Return what the numbers of one dialogue set say, the most important first."""
+    found = [Finding("Search by text", text_alone(run))]
+    if run.fusions:
+        found.append(Finding("Generated images", against_baseline(run, run.fusions)))
+        found.append(Finding("What they cost", harm(run)))
+    others = [system for system in run.compared if system not in run.fusions]
+    if others:
+        found.append(Finding("Other comparisons", against_baseline(run, others)))
+    if not run.tables.gates.empty:
+        found.append(Finding("Weighing", weighing(run)))
+    seeds = [name for name in run.systems if run.value(name, run.hits, run.last).seeds > 1]
+    if seeds:
+        found.append(Finding("Trained several times", spread_of_seeds(run, seeds)))
+    found.append(Finding("How sure", certainty(run)))
+    return found
+
+
+def text_alone(run: Measured) -> str:
+    """Say how far text alone comes, and what the dialogue adds to the caption."""
+    names = [str(system.baseline) for system in run.fusions] or list(run.systems)
+    name = max(dict.fromkeys(names), key=lambda system: run.value(system, run.hits, run.last).value)
+    end, begin = run.value(name, run.hits, run.last), run.value(name, run.hits, 0)
+    return (
+        f"{name} has the target among its first {run.headline} of {run.dialogues.candidates:,} candidates, in some"
+        f" round up to round {run.last}, in {share(end.value)} % of {run.dialogues.dialogues:,} dialogues"
+        f" (95 % interval {share(end.low)} to {share(end.high)})."
+        + (f" After the caption alone, at round 0, it is {share(begin.value)} %." if run.last else "")
+    )
+
+
+def against_baseline(run: Measured, systems: list[System]) -> str:
+    """Say which systems beat their baseline, which lose, and for which no difference is shown."""
+    by_verdict: dict[str, list[str]] = {}
+    for system in systems:
+        change = run.change(system.name, run.hits, run.last)
+        phrase = f"{system.name} against {system.baseline} ({points(change.difference)} points, 95 % interval"
+        phrase += f" {points(change.low)} to {points(change.high)}, p {_equals(change.p_holm)})"
+        by_verdict.setdefault(change.verdict, []).append(phrase)
+    better, worse = by_verdict.pop(BETTER, []), by_verdict.pop(WORSE, [])
+    neither = [phrase for phrases in by_verdict.values() for phrase in phrases]
+    where = f"in Hits@{run.headline} at round {run.last}"
+    sentences = []
+    if better:
+        sentences.append(f"Better {where}: {listed(better)}.")
+    else:
+        sentences.append(f"None is shown to be better {where}.")
+    if worse:
+        sentences.append(f"Worse: {listed(worse)}.")
+    if neither:
+        sentences.append(f"No difference is shown for {listed(neither)}.")
+    return " ".join(sentences)
+
+
+def _equals(value: float) -> str:
+    text = p_value(value)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def harm(run: Measured) -> str:
+    """Say how many queries a generated image makes worse, and by how much."""
+    rows = [(system, run.harm(system.name, run.last)) for system in run.fusions]
+    rates = [
+        f"{system.name} {share(row.degradation_rate)} % worse and {share(row.improvement_rate)} % better"
+        for system, row in rows
+    ]
+    text = f"Ranked against their baseline at round {run.last}, query by query: {'; '.join(rates)}."
+    system, row = max(rows, key=lambda pair: pair[1].degradation_rate)
+    if row.degradation_rate == 0:
+        return text
+    return (
+        f"{text} Of the queries that {system.name} makes worse, half lose {rank(row.rank_drop_median)} ranks or fewer,"
+        f" a tenth more than {rank(row.rank_drop_q90)}; the mean is {rank(row.rank_drop)}."
+    )
+
+
+def weighing(run: Measured) -> str:
+    """Say which way the gate leans, and whether it falls as text and image agree more (ADaFuSE, Figure 4)."""
+    sentences = []
+    for name, rows in run.tables.gates.groupby("system", sort=False):
+        first, last = rows.iloc[0], rows.iloc[-1]
+        sentences.append(
+            f"{name} gives the text a weight of {first['gate']:.2f} where text and images agree least and"
+            f" {last['gate']:.2f} where they agree most"
+        )
+    return f"{listed(sentences)} (the rest goes to the images)."
+
+
+def spread_of_seeds(run: Measured, names: list[str]) -> str:
+    """Say how far the trainings of a fusion lie apart."""
+    parts = []
+    for name in names:
+        row = run.value(name, run.hits, run.last)
+        parts.append(
+            f"{name} is the mean of {row.seeds} trainings that lie between {share(row.lowest_seed)} %"
+            f" and {share(row.highest_seed)} %"
+        )
+    return f"{listed(parts)} in Hits@{run.headline} at round {run.last}."
+
+
+def certainty(run: Measured) -> str:
+    """Say how wide the intervals are, and what that means for a difference."""
+    rows = [run.value(name, run.hits, run.last) for name in run.systems]
+    text = (
+        f"With {run.dialogues.dialogues:,} dialogues a share is known to about"
+        f" {100 * _half(rows):.1f} points to either side."
+    )
+    if not run.compared:
+        return text
+    changes = [run.change(system.name, run.hits, run.last) for system in run.compared]
+    return (
+        f"{text} Differences between two systems on the same dialogues are known better, here to about"
+        f" {100 * _half(changes):.1f} points; a smaller true difference cannot be seen in this run, and “no difference"
+        " shown” is not “no difference”. p-values are corrected for the number of systems compared (Holm)."
+    )
+
+
+def _half(rows: list) -> float:
+    return sum(row.high - row.low for row in rows) / len(rows) / 2

@@ -1,0 +1,156 @@
+"""Samples: what a fusion sees of each query, joined by name from dialogues and feature stores.
+
+Shape suffixes: M samples (one a dialogue and round), K generated images, D feature, N candidates.
+"""
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daitir.dialogues import SCHEMA, Dialogue, read_dialogues
+from daitir.errors import DaitirError
+from daitir.features import Features, read_features
+from daitir.provenance import require_same
+from daitir.queries import picture_key, query_key
+from daitir.tables import read_table, table_digest
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One row a query, sorted by dialogue and round; ``images_MKD`` is None where no images are looked at."""
+
+    dialogue_ids: list[str]
+    round_M: np.ndarray
+    targets: list[str]
+    target_M: np.ndarray
+    text_MD: np.ndarray
+    images_MKD: np.ndarray | None
+    candidates: list[str]
+    corpus_ND: np.ndarray
+    encoder: dict[str, Any]
+    digests: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files that samples are joined from; no ``pictures`` where no images are looked at."""
+
+    dialogues: Path
+    queries: Path
+    pictures: tuple[Path, ...]
+    corpus: Path
+
+
+def add_source_arguments(parser: ArgumentParser) -> None:
+    """Give a stage the arguments that name its sources."""
+    parser.add_argument("--dialogues", type=Path, required=True, help="dialogue set, Parquet")
+    parser.add_argument("--queries", type=Path, required=True, help="features of the query texts, HDF5")
+    parser.add_argument(
+        "--pictures", type=Path, nargs="*", default=[], help="features of the generated images"
+    )
+    parser.add_argument("--corpus", type=Path, required=True, help="features of the candidates, HDF5")
+
+
+def sources_of(arguments: Namespace) -> Sources:
+    """Return the sources named on the command line."""
+    return Sources(arguments.dialogues, arguments.queries, tuple(arguments.pictures), arguments.corpus)
+
+
+def read_samples(sources: Sources) -> Samples:
+    """Join the queries of a dialogue set with their images, their targets and the corpus.
+
+    Stopped on: features of different encoders or widths, a target outside the corpus, a query without its
+    images, a query or image that belongs to no dialogue.
+    """
+    stores = {"queries": read_features(sources.queries), "corpus": read_features(sources.corpus)}
+    if sources.pictures:
+        stores["pictures"] = read_features(*sources.pictures)
+    encoder = require_one_encoder(stores)
+    asked = _asked(sources, stores["queries"])
+    targets = [dialogue.target for dialogue, _ in asked]
+    return Samples(
+        dialogue_ids=[dialogue.dialogue_id for dialogue, _ in asked],
+        round_M=np.array([round_ for _, round_ in asked], dtype=np.int64),
+        targets=targets,
+        target_M=_places(targets, stores["corpus"].keys, sources),
+        text_MD=stores["queries"].rows([query_key(d.dialogue_id, round_) for d, round_ in asked]),
+        images_MKD=_images(asked, stores["pictures"], sources) if sources.pictures else None,
+        candidates=stores["corpus"].keys,
+        corpus_ND=stores["corpus"].matrix,
+        encoder=encoder,
+        digests={"dialogues": table_digest(read_table(sources.dialogues, SCHEMA))}
+        | {role: store.digest for role, store in stores.items()},
+    )
+
+
+def require_one_encoder(stores: dict[str, Features]) -> dict[str, Any]:
+    """Refuse features of different encoders or widths; return the encoder as far as it concerns images.
+
+    What only texts know (their length limit) is in the record of query features alone and is not compared.
+    """
+    image_side = stores["corpus"].provenance["options"].get("encoder", {}).keys()
+    encoders = {}
+    for role, store in stores.items():
+        options = store.provenance["options"]
+        known = {name: value for name, value in options.get("encoder", {}).items() if name in image_side}
+        encoders[f"features of {role}"] = {**options, "encoder": known}
+    require_same("encoder", encoders)
+    require_same("width", {f"features of {role}": store.matrix.shape[1] for role, store in stores.items()})
+    return encoders["features of corpus"]
+
+
+def _asked(sources: Sources, queries: Features) -> list[tuple[Dialogue, int]]:
+    """Return the queries that there are features of, sorted by dialogue and round."""
+    dialogues, known = read_dialogues(sources.dialogues), set(queries.keys)
+    asked = [
+        (dialogue, round_)
+        for dialogue in sorted(dialogues, key=lambda dialogue: dialogue.dialogue_id)
+        for round_ in range(len(dialogue.turns))
+        if query_key(dialogue.dialogue_id, round_) in known
+    ]
+    without = {dialogue.dialogue_id for dialogue in dialogues} - {
+        dialogue.dialogue_id for dialogue, _ in asked
+    }
+    if without:
+        raise DaitirError(
+            f"{sources.queries} lacks {len(without)} of {len(dialogues)} dialogues of {sources.dialogues},"
+            f" the first is {min(without)!r}: remove it and run again"
+        )
+    strangers = known - {query_key(dialogue.dialogue_id, round_) for dialogue, round_ in asked}
+    if strangers:
+        raise DaitirError(
+            f"{sources.queries} holds {len(strangers)} queries that {sources.dialogues} does not, the first"
+            f" is {min(strangers)!r}: it belongs to another dialogue set; remove it and run again"
+        )
+    return asked
+
+
+def _places(targets: list[str], candidates: list[str], sources: Sources) -> np.ndarray:
+    place = {key: row for row, key in enumerate(candidates)}
+    outside = sorted({target for target in targets if target not in place})
+    if outside:
+        raise DaitirError(
+            f"{sources.dialogues}: {len(outside)} targets are not in {sources.corpus}, the first is"
+            f" {outside[0]!r}: encode the corpus that the dialogues search"
+        )
+    return np.array([place[target] for target in targets], dtype=np.int64)
+
+
+def _images(asked: list[tuple[Dialogue, int]], pictures: Features, sources: Sources) -> np.ndarray:
+    """Return the features of each query's images, M x K x D; every query has equally many."""
+    count = len(pictures.keys) // len(asked)
+    keys = [
+        picture_key(dialogue.dialogue_id, round_, k)
+        for dialogue, round_ in asked
+        for k in range(1, max(count, 1) + 1)
+    ]
+    strangers = set(pictures.keys) - set(keys)
+    if strangers:
+        raise DaitirError(
+            f"features beside {sources.pictures[0]} hold {len(strangers)} images too many for {len(asked)}"
+            f" queries, the first is {min(strangers)!r}: remove them and run again"
+        )
+    return pictures.rows(keys).reshape(len(asked), -1, pictures.matrix.shape[1])

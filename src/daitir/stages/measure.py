@@ -1,0 +1,166 @@
+"""Measure: turn the ranks of all systems into tables and figures. Arithmetic only; it takes seconds."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import Field
+
+from daitir.command import parse_call, stage_parser
+from daitir.errors import DaitirError, exit_with_one_line
+from daitir.evaluation.comparisons import comparisons
+from daitir.evaluation.gates import gate_by_similarity
+from daitir.evaluation.rankings import Evaluation, Ranking
+from daitir.files import write_text
+from daitir.layout import Layout
+from daitir.options import Options
+from daitir.plots import Line, line_figure
+from daitir.ranks import read_ranks
+
+HEADLINE = 10
+KEYS = ["dialogues", "system", "round"]
+
+
+class ComparedSystem(Options):
+    """What the measures know of a system: with which other one it is compared."""
+
+    baseline: str | None = None
+
+
+class MeasureOptions(Options):
+    """Which systems and dialogue sets are measured, and how."""
+
+    code: str
+    evaluate: tuple[str, ...] = Field(min_length=1)
+    systems: dict[str, ComparedSystem] = Field(min_length=1)
+    order: tuple[str, ...]
+    hits: tuple[int, ...] = Field(min_length=1)
+    rounds: tuple[int, ...]
+    resamples: int = Field(ge=100)
+    seed: int
+
+
+def run(options: MeasureOptions, results: Path) -> None:
+    """Read ``ranks/`` and write ``tables/*.csv`` and ``figures/*.svg``, all under one results folder."""
+    layout = Layout(str(results))
+    rows: dict[str, list[dict[str, Any]]] = {
+        "by_round": [],
+        "degradation": [],
+        "comparisons": [],
+        "gates": [],
+    }
+    for dialogues in options.evaluate:
+        frames = {system: read_ranks(Path(layout.ranks(system, dialogues))) for system in options.order}
+        evaluation = evaluate(options, dialogues, frames)
+        rows["by_round"] += evaluation.by_round()
+        rows["degradation"] += evaluation.degradation()
+        rows["comparisons"] += comparisons(evaluation)
+        for system, frame in frames.items():
+            rows["gates"] += gate_by_similarity(dialogues, system, frame)
+    tables = {name: pd.DataFrame(found, columns=None if found else KEYS) for name, found in rows.items()}
+    tables["summary"] = summary(options, tables["by_round"])
+    for name, table in tables.items():
+        write_text(Path(layout.table(name)), to_csv(table))
+    for name, figure in figures(options, tables).items():
+        write_text(Path(layout.figure(name)), figure)
+
+
+def evaluate(options: MeasureOptions, dialogues: str, frames: dict[str, pd.DataFrame]) -> Evaluation:
+    """Return the rankings of one dialogue set, ready to be measured."""
+    for system, compared in options.systems.items():
+        if compared.baseline is not None and compared.baseline not in frames:
+            raise DaitirError(
+                f"systems.{system}.baseline: no system is called {compared.baseline!r}; mend the name"
+            )
+    rankings = {
+        name: Ranking.of(name, options.systems[name].baseline, frame) for name, frame in frames.items()
+    }
+    return Evaluation(dialogues, rankings, options.hits, options.resamples, options.seed)
+
+
+def summary(options: MeasureOptions, by_round: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a system: its measures at the chosen rounds and the last, each with its interval."""
+    last = by_round["round"].max()
+    chosen = by_round[by_round["round"].isin([*options.rounds, last])]
+    wanted = [f"hits@{k}" for k in options.hits] + ["mrr", "median_rank", "mean_rank", "bri"]
+    rows = []
+    for (dialogues, system), group in chosen.groupby(["dialogues", "system"], sort=False):
+        row = {"dialogues": dialogues, "system": system, "baseline": options.systems[str(system)].baseline}
+        row["seeds"] = group["seeds"].iloc[0]
+        for cell in (
+            group.set_index(["measure", "round"]).loc[wanted_cells(group, wanted)].reset_index().itertuples()
+        ):
+            name = f"{cell.measure} round {cell.round}"
+            row |= {name: cell.value, f"{name} low": cell.low, f"{name} high": cell.high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def wanted_cells(group: pd.DataFrame, wanted: list[str]) -> list[tuple[str, int]]:
+    """Return the (measure, round) pairs that a system has, measures in the order asked for."""
+    known = set(zip(group["measure"], group["round"], strict=True))
+    return [
+        (measure, round_)
+        for measure in wanted
+        for round_ in sorted(group["round"].unique())
+        if (measure, round_) in known
+    ]
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """Return a table as CSV; six digits are more than any interval here is wide."""
+    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def headline(hits: Iterable[int]) -> int:
+    """Return the k of the main table and figure: 10 as in the papers, or the largest one measured."""
+    return HEADLINE if HEADLINE in hits else max(hits)
+
+
+def figures(options: MeasureOptions, tables: dict[str, pd.DataFrame]) -> dict[str, str]:
+    """Return the figures by name, as SVG."""
+    k = headline(options.hits)
+    by_round = tables["by_round"]
+    hits = by_round[by_round["measure"] == f"hits@{k}"]
+    found = {}
+    for name in options.evaluate:
+        hit_lines = _lines(options, hits, name, "round", "value", "low", "high")
+        found[f"hits-{name}"] = line_figure(f"Hits@{k}, {name}", "round", hit_lines, per_cent=True)
+        rate = ("degradation_rate", "degradation_rate_low", "degradation_rate_high")
+        lost = _lines(options, tables["degradation"], name, "round", *rate)
+        title = f"Queries ranked worse than by the baseline, {name}"
+        found[f"degradation-{name}"] = line_figure(title, "round", lost, per_cent=True)
+        gates = _lines(options, tables["gates"], name, "similarity", "gate", "gate_q10", "gate_q90")
+        title = f"Weight of the text by agreement of text and image, {name}"
+        found[f"gate-{name}"] = line_figure(title, "cos(text, image)", gates, per_cent=False)
+    return found
+
+
+def _lines(options: MeasureOptions, table: pd.DataFrame, dialogues: str, *columns: str) -> list[Line]:
+    if table.empty:
+        return []
+    rows = table[table["dialogues"] == dialogues]
+    found = []
+    for place, system in enumerate(options.order):
+        own = rows[rows["system"] == system]
+        if len(own):
+            found.append(Line(system, place, *(own[column].tolist() for column in columns)))
+    return found
+
+
+def main() -> None:
+    """Run the stage from the command line."""
+    parser = stage_parser(__doc__)
+    parser.add_argument(
+        "--results",
+        type=Path,
+        required=True,
+        help="results folder: ranks are read, tables and figures written",
+    )
+    call = parse_call(parser, MeasureOptions)
+    run(call.options, call.arguments.results)
+
+
+if __name__ == "__main__":
+    exit_with_one_line(main)

@@ -1,0 +1,74 @@
+"""The config is refused with one line a fault, each with the path of its key."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from daitir.config import ConfigError, load_config
+
+ROOT = Path(__file__).parents[1]
+
+
+def config(**edits):
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for path, value in edits.items():
+        *parents, last = path.split("__")
+        place = values
+        for parent in parents:
+            place = place[parent]
+        if value is None:
+            del place[last]
+        else:
+            place[last] = value
+    return values
+
+
+@pytest.mark.parametrize("path", [ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))], ids=lambda p: p.name)
+def test_shipped_config_is_valid(path):
+    """The default and every preset pass."""
+    assert load_config(yaml.safe_load(path.read_text())).systems
+
+
+@pytest.mark.parametrize(
+    ("edits", "line"),
+    [
+        ({"generatos": {}}, "generatos: unknown key"),
+        ({"generators__sd3__step": 3}, "generators.sd3.step: unknown key"),
+        ({"encoders__blip__max_token": 3}, "encoders.blip.max_token: unknown key"),
+        ({"fusions__adafuse__train__epoch": 3}, "fusions.adafuse.train.epoch: unknown key"),
+        ({"report__hit": []}, "report.hit: unknown key"),
+        ({"generators__sd3__model": None}, "generators.sd3.model: missing"),
+        ({"generators__sd3__steps": 0}, "generators.sd3.steps:"),
+        ({"encoders__blip__kind": "blap"}, "encoders.blip"),
+        ({"systems__dar__method": "darr"}, "systems.dar.method: no fusion is called 'darr'; there are adafuse, add, dar"),
+        ({"systems__dar__baseline": "txt"}, "systems.dar.baseline: no system is called 'txt'"),
+        ({"systems__dar__queries": "gpt"}, "systems.dar.queries: no reformulator is called 'gpt'"),
+        ({"systems__dar__images": None}, "systems.dar.images: missing"),
+        ({"dialogues__mini-val__corpus": "coco"}, "dialogues.mini-val.corpus: no corpus is called 'coco'"),
+        ({"evaluate": ["visdial"]}, "evaluate.0: no dialogue set is called 'visdial'"),
+        ({"generators__sd3__images": 9}, "generators.sd3.images: 9 images a round"),
+        ({"evaluate": ["mini-train"]}, "fusions.adafuse.train.dialogues: 'mini-train' is evaluated too"),
+        ({"systems__a/b": {"encoder": "blip", "queries": "raw", "method": "text"}}, "a name is made of letters"),
+        ({"fusions__dar": {"kind": "dar"}}, "fusions.dar: this name is built in"),
+    ],
+)
+def test_fault_is_named_by_its_path(edits, line):
+    """Unknown keys at every level, names that no component has, and values out of range."""
+    with pytest.raises(ConfigError) as refused:
+        load_config(config(**edits), "config.yaml")
+    assert any(one.startswith("config.yaml: ") and line in one for one in refused.value.lines)
+
+
+def test_all_faults_are_shown_at_once():
+    """Two mistakes are two lines."""
+    with pytest.raises(ConfigError) as refused:
+        load_config(config(generators__sd3__step=3, encoders__blip__max_token=3))
+    assert len(refused.value.lines) == 2
+
+
+def test_numbers_in_other_words_are_the_same_config():
+    """What YAML reads as a text, such as 1e-3, and key order make no difference."""
+    one = config(fusions__adafuse__train__learning_rate=0.001)
+    two = dict(reversed(config(fusions__adafuse__train__learning_rate="1e-3").items()))
+    assert load_config(one) == load_config(two)
