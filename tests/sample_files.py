@@ -37,7 +37,9 @@ def write_world(folder: Path, world: World = World(), encoder=None) -> Sources: 
     rng = np.random.default_rng(world.seed)
     corpus = unit(rng.normal(size=(world.candidates, world.width)))
     half = np.arange(world.width) < world.width // 2
-    found = [Dialogue(f"d{n:04}", f"{n:04}.png", ("a caption",) * world.rounds) for n in range(world.dialogues)]
+    found = [
+        Dialogue(f"d{n:04}", f"{n:04}.png", ("a caption",) * world.rounds) for n in range(world.dialogues)
+    ]
     asked = [(n, d.dialogue_id, r) for n, d in enumerate(found) for r in range(world.rounds)]
     shape = (len(asked), world.width)
     target = corpus[[n for n, _, _ in asked]]

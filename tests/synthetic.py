@@ -19,7 +19,13 @@ IDS = [f"dialogue-{number:02d}" for number in range(12)]
 SYSTEMS = {
     "text": {"encoder": "blip", "queries": "llm", "method": "text"},
     "dar": {"encoder": "blip", "queries": "llm", "images": "sd3", "method": "dar", "baseline": "text"},
-    "adafuse": {"encoder": "blip", "queries": "llm", "images": "sd3", "method": "adafuse", "baseline": "text"},
+    "adafuse": {
+        "encoder": "blip",
+        "queries": "llm",
+        "images": "sd3",
+        "method": "adafuse",
+        "baseline": "text",
+    },
 }
 SEEDS = {"text": 1, "dar": 1, "adafuse": 2}
 
@@ -62,7 +68,9 @@ def make_results(folder, turn: str = "is it red? yes"):
     record = made("encode", encoder=model, digests={"model": "0123456789abcdef"})
     write_features(layout.corpus_features("blip", "tiny"), keys, np.eye(CANDIDATES), record)
     for system in SYSTEMS:
-        write_ranks(layout.ranks(system, SET), ranks_frame(system, keys), made("rank", fusion={"kind": system}))
+        write_ranks(
+            layout.ranks(system, SET), ranks_frame(system, keys), made("rank", fusion={"kind": system})
+        )
     return {
         "corpora": {"tiny": {"list": str(folder / "corpus.json"), "images": str(corpus)}},
         "dialogues": {SET: {"file": "few.json", "corpus": "tiny", "rounds": ROUNDS, "shards": SHARDS}},
@@ -84,7 +92,9 @@ def write_shard_files(layout, shard: str, dialogues: list[Dialogue]) -> None:
         for d, r in rounds
         for k in (1, 2)
     ]
-    llm = made("reformulate", reformulator={"kind": "transformers", "model": "models/llm"}, digests={"model": "ab"})
+    llm = made(
+        "reformulate", reformulator={"kind": "transformers", "model": "models/llm"}, digests={"model": "ab"}
+    )
     sd3 = made("generate", generator={"model": "models/sd3", "steps": 3}, digests={"model": "cd"})
     write_queries(layout.queries("llm", SET, shard), queries, llm)
     write_shard(layout.images("sd3", "llm", SET, shard), pictures, sd3)

@@ -24,7 +24,9 @@ def config(**edits):
     return values
 
 
-@pytest.mark.parametrize("path", [ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", [ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))], ids=lambda p: p.name
+)
 def test_shipped_config_is_valid(path):
     """The default and every preset pass."""
     assert load_config(yaml.safe_load(path.read_text())).systems
@@ -41,7 +43,10 @@ def test_shipped_config_is_valid(path):
         ({"generators__sd3__model": None}, "generators.sd3.model: missing"),
         ({"generators__sd3__steps": 0}, "generators.sd3.steps:"),
         ({"encoders__blip__kind": "blap"}, "encoders.blip"),
-        ({"systems__dar__method": "darr"}, "systems.dar.method: no fusion is called 'darr'; there are adafuse, add, dar"),
+        (
+            {"systems__dar__method": "darr"},
+            "systems.dar.method: no fusion is called 'darr'; there are adafuse, add, dar",
+        ),
         ({"systems__dar__baseline": "txt"}, "systems.dar.baseline: no system is called 'txt'"),
         ({"systems__dar__queries": "gpt"}, "systems.dar.queries: no reformulator is called 'gpt'"),
         ({"systems__dar__images": None}, "systems.dar.images: missing"),
@@ -49,7 +54,18 @@ def test_shipped_config_is_valid(path):
         ({"evaluate": ["visdial"]}, "evaluate.0: no dialogue set is called 'visdial'"),
         ({"generators__sd3__images": 9}, "generators.sd3.images: 9 images a round"),
         ({"evaluate": ["mini-train"]}, "fusions.adafuse.train.dialogues: 'mini-train' is evaluated too"),
-        ({"systems__a/b": {"encoder": "blip", "queries": "raw", "method": "text"}}, "a name is made of letters"),
+        (
+            {"systems__a/b": {"encoder": "blip", "queries": "raw", "method": "text"}},
+            "a name is made of letters",
+        ),
+        (
+            {"generators__sd3__model": "models/of/nobody"},
+            "generators.sd3.model: there is no folder models/of/nobody",
+        ),
+        (
+            {"reformulators__llm__query_template": "no.jinja"},
+            "reformulators.llm.query_template: there is no file no.jinja",
+        ),
         ({"fusions__dar": {"kind": "dar"}}, "fusions.dar: this name is built in"),
     ],
 )

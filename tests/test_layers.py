@@ -33,8 +33,8 @@ LAYERS = [
         "history",
     }
     | {"ranks"},
-    {"reformulators", "generators", "encoders", "fusions", "scoring", "metrics", "statistics", "plots"},
-    {"evaluation"},
+    {"scoring", "metrics", "statistics", "plots"},
+    {"reformulators", "generators", "encoders", "fusions", "evaluation"},
     {"report"},
     {"config"},
     {"planning"},

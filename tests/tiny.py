@@ -33,7 +33,9 @@ from transformers import (
 
 from daitir.dialogues import Dialogue, write_dialogues
 
-WORDS = "a red blue star circle on green large small is it there yes no what colour left right sky tree".split()
+WORDS = (
+    "a red blue star circle on green large small is it there yes no what colour left right sky tree".split()
+)
 CHAT = (
     "{% for message in messages %}{{ '<|' + message.role + '|>' + message.content + '<|end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
@@ -129,6 +131,8 @@ def autoencoder() -> AutoencoderKL:
         latent_channels=4,
         norm_num_groups=2,
         sample_size=16,
+        scaling_factor=1.0,
+        shift_factor=0.0,
     )
 
 
@@ -177,7 +181,7 @@ def sd2(folder: Path) -> Path:
     )
     StableDiffusionPipeline(
         unet=unet,
-        scheduler=DDIMScheduler(),
+        scheduler=DDIMScheduler(steps_offset=1, clip_sample=False),
         vae=autoencoder(),
         text_encoder=clip_text(24, CLIPTextModel),
         tokenizer=clip_tokenizer(),

@@ -7,7 +7,6 @@ their last item, and texts padded to a length that follows from their own. Tests
 """
 
 import importlib
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
@@ -26,13 +25,12 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def quiet_libraries() -> None:
-    """Keep the bars and hints of transformers and diffusers out of the log; their errors still come."""
-    for library in ("transformers", "diffusers"):
-        if library in sys.modules:
-            logging = importlib.import_module(f"{library}.utils.logging")
-            logging.disable_progress_bar()
-            logging.set_verbosity_error()
+def quiet_libraries(*names: str) -> None:
+    """Keep the bars and hints of libraries out of the log; call it before their models are imported."""
+    for name in names:
+        logging = importlib.import_module(f"{name}.utils.logging")
+        logging.disable_progress_bar()
+        logging.set_verbosity_error()
 
 
 def find_device(device: Device) -> str:

@@ -13,11 +13,13 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from daitir.encoders import EncoderOptions
 from daitir.errors import DaitirError
-from daitir.fusions import PRESETS, TRAINED_KINDS, FusionOptions
+from daitir.fusions import PRESETS, FusionOptions
+from daitir.fusions.options import TrainOptions
 from daitir.generators import GeneratorOptions
 from daitir.options import Options, describe_faults
 from daitir.reformulators import ReformulatorOptions
 
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -77,9 +79,9 @@ class Config(Options):
     corpora: dict[Name, Corpus]
     dialogues: dict[Name, DialogueSet]
     reformulators: dict[Name, ReformulatorOptions]
-    generators: dict[Name, GeneratorOptions] = {}
+    generators: dict[Name, GeneratorOptions] = Field({})
     encoders: dict[Name, EncoderOptions]
-    fusions: dict[Name, FusionOptions] = {}
+    fusions: dict[Name, FusionOptions] = Field({})
     systems: dict[Name, System] = Field(min_length=1)
     evaluate: list[Name] = Field(min_length=1)
     report: ReportSettings = ReportSettings()
@@ -93,9 +95,9 @@ class Config(Options):
         """Return the options of a system's fusion."""
         return self.methods[system.method]
 
-    def is_trained(self, system: System) -> bool:
-        """Whether a system's fusion has weights to be trained."""
-        return self.fusion_of(system).kind in TRAINED_KINDS
+    def recipe(self, method: str) -> TrainOptions | None:
+        """Return how a fusion is trained; None for one that is not."""
+        return getattr(self.methods[method], "train", None)
 
 
 def load_config(values: Any, source: str = "config") -> Config:
@@ -128,12 +130,18 @@ def _faults(config: Config) -> Iterator[str]:
         yield from _unknown(f"dialogues.{name}.corpus", dialogues.corpus, config.corpora, "corpus")
     for place, evaluated in enumerate(config.evaluate):
         yield from _unknown(f"evaluate.{place}", evaluated, config.dialogues, "dialogue set")
-    for name, fusion in config.fusions.items():
-        if fusion.kind in TRAINED_KINDS:
-            trained_on = fusion.train.dialogues
-            yield from _unknown(f"fusions.{name}.train.dialogues", trained_on, config.dialogues, "dialogue set")
+    for name in config.fusions:
+        recipe = config.recipe(name)
+        if recipe is not None:
+            trained_on = recipe.dialogues
+            yield from _unknown(
+                f"fusions.{name}.train.dialogues", trained_on, config.dialogues, "dialogue set"
+            )
             if trained_on in config.evaluate:
-                yield f"fusions.{name}.train.dialogues: {trained_on!r} is evaluated too; test data is not for training"
+                yield f"fusions.{name}.train.dialogues: {trained_on!r} is evaluated too; train on others"
+    for kind in ("reformulators", "generators", "encoders"):
+        for name, component in getattr(config, kind).items():
+            yield from _missing_files(f"{kind}.{name}", component)
     for name, system in config.systems.items():
         yield from _faults_of_system(config, f"systems.{name}", system)
 
@@ -158,9 +166,17 @@ def _faults_of_system(config: Config, path: str, system: System) -> Iterator[str
         written = config.reformulators[system.queries].prompts
         if wanted > written:
             yield (
-                f"generators.{system.images}.images: {wanted} images a round, but reformulators.{system.queries}"
-                f" writes {written} prompts: raise its `prompts`"
+                f"generators.{system.images}.images: {wanted} images a round, but"
+                f" reformulators.{system.queries} writes {written} prompts: raise its `prompts`"
             )
+
+
+def _missing_files(path: str, component: Options) -> Iterator[str]:
+    for field, value in component.only("bytes", "text").items():
+        if field.endswith("_template") and value is not None and not Path(value).is_file():
+            yield f"{path}.{field}: there is no file {value}"
+        if field == "model" and not Path(value).is_dir() and not HUB_ID.fullmatch(value):
+            yield f"{path}.model: there is no folder {value}, and it is no hub id (owner/name)"
 
 
 def _unknown(path: str, name: str, known: dict[str, Any], what: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from daitir.config import Config, System
 from daitir.files import canonical_json
-from daitir.layout import Layout, shard_names
+from daitir.layout import TABLES, Layout, figure_names, shard_names
 from daitir.options import Options, local_digests
 from daitir.provenance import code_revision
 
@@ -75,7 +75,7 @@ class Plan:
         return settings
 
     def gpu(self, kind: str, wildcard: str) -> Any:
-        """Return a resources function: one GPU for the component that a wildcard names, none if it runs on the CPU."""
+        """Return a resources function: one GPU for a component, none if it runs on the CPU."""
 
         def needed(wildcards: Any) -> int:
             component = getattr(self.config, f"{kind}s")[getattr(wildcards, wildcard)]
@@ -106,9 +106,10 @@ class Plan:
         return [self.layout.queries(w.reformulator, w.dialogues, shard) for shard in self.shards(w.dialogues)]
 
     def train_inputs(self, w: Any) -> dict[str, Any]:
-        """Everything a fusion is trained on: features of the training dialogues, their images, their corpus."""
-        train = self.config.fusions[w.fusion].train.dialogues
-        return self._features(train, w.encoder, w.reformulator, w.generator)
+        """Everything a fusion is trained on: features of training dialogues, their images, their corpus."""
+        recipe = self.config.recipe(w.fusion)
+        assert recipe is not None
+        return self._features(recipe.dialogues, w.encoder, w.reformulator, w.generator)
 
     def rank_inputs(self, w: Any) -> dict[str, Any]:
         """Everything a system ranks from."""
@@ -119,14 +120,12 @@ class Plan:
 
     def weights(self, system: System) -> list[str]:
         """Weights of a system's trained fusion, one file a seed; none if it is not trained."""
-        if not self.config.is_trained(system):
+        recipe = self.config.recipe(system.method)
+        if recipe is None:
             return []
         assert system.images is not None
-        return [
-            f"{self.layout.fusion(system.method, system.encoder, system.images, system.queries, seed)}"
-            "/model.safetensors"
-            for seed in self.config.fusions[system.method].train.seeds
-        ]
+        made_with = (system.method, system.encoder, system.images, system.queries)
+        return [f"{self.layout.fusion(*made_with, seed)}/model.safetensors" for seed in recipe.seeds]
 
     def _features(self, dialogues: str, encoder: str, queries: str, images: str | None) -> dict[str, Any]:
         layout, corpus = self.layout, self.config.dialogues[dialogues].corpus
@@ -147,7 +146,19 @@ class Plan:
     @property
     def ranks(self) -> list[str]:
         """Ranks of every system on every evaluated dialogue set."""
-        return [self.layout.ranks(system, name) for system in self.config.systems for name in self.config.evaluate]
+        return [
+            self.layout.ranks(system, name) for system in self.config.systems for name in self.config.evaluate
+        ]
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of the tables that are measured."""
+        return list(TABLES)
+
+    @property
+    def figures(self) -> list[str]:
+        """Names of the figures that are drawn."""
+        return figure_names(self.config.evaluate)
 
     @property
     def example_sources(self) -> list[str]:

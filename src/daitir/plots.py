@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 INK, SOFT, PAPER = "#24292f", "#8c959f", "#ffffff"
-COLOURS = ("#57606a", "#0a78b5", "#d4620a", "#0f9470", "#b5559a", "#c48a00", "#4f9fd8", "#8a6d3b")
+COLOURS = ("#7b8591", "#0a78b5", "#d4620a", "#0f9470", "#b5559a", "#c48a00", "#4f9fd8", "#8a6d3b")
 DASHES = ("-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">")
 FONT_SIZE = 10.0

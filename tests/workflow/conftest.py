@@ -64,6 +64,7 @@ def count_jobs(output: str) -> dict[str, int]:
 def new_workplace(folder: Path) -> Workplace:
     (folder / "resources").mkdir(parents=True)
     (folder / "resources" / "models").symlink_to(ROOT / "resources" / "models")
+    (folder / "config").symlink_to(ROOT / "config")
     return Workplace(folder)
 
 

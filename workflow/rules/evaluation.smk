@@ -22,3 +22,52 @@ rule rank_candidates:
         " --weights {input.weights:q}"
         " --output {output.ranks:q}"
         " 2>&1 | tee {log}"
+
+
+rule measure_ranks:
+    input:
+        ranks=plan.ranks,
+    output:
+        tables=[layout.table(name) for name in plan.tables],
+        figures=[layout.figure(name) for name in plan.figures],
+    log:
+        "logs/measure.log",
+    benchmark:
+        "benchmarks/measure.tsv"
+    resources:
+        mem_mb=4_000,
+        runtime="1h",
+    params:
+        options=plan.measure_options,
+        results=layout.results,
+    shell:
+        "python -m daitir.stages.measure"
+        " --options {params.options:q}"
+        " --results {params.results:q}"
+        " 2>&1 | tee {log}"
+
+
+rule write_report:
+    input:
+        tables=[layout.table(name) for name in plan.tables],
+        figures=[layout.figure(name) for name in plan.figures],
+        ranks=plan.ranks,
+        sources=plan.example_sources,
+    output:
+        page=layout.report,
+    log:
+        "logs/report.log",
+    benchmark:
+        "benchmarks/report.tsv"
+    resources:
+        mem_mb=4_000,
+        runtime="1h",
+    params:
+        options=plan.report_options,
+        results=layout.results,
+    shell:
+        "python -m daitir.stages.report"
+        " --options {params.options:q}"
+        " --results {params.results:q}"
+        " --output {output.page:q}"
+        " 2>&1 | tee {log}"

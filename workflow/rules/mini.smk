@@ -16,8 +16,7 @@ rule make_mini:
     resources:
         mem_mb=1_000,
     shell:
-        f"python -m daitir.mini.make --output {MINI}"
-        " 2>&1 | tee {log}"
+        f"python -m daitir.mini.make --output {MINI}" " 2>&1 | tee {log}"
 
 
 rule train_mini_autoencoder:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
+from daitir.compute import quiet_libraries
 from daitir.options import Device, Dtype, Options, how, text_only
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Encoder(Protocol):
 
 def load_encoder(options: BlipOptions) -> Encoder:
     """Return the encoder of ``options``."""
+    quiet_libraries("transformers")
     from daitir.encoders.blip import BlipEncoder
 
     return BlipEncoder(options)

@@ -20,7 +20,6 @@ from daitir.compute import (
     load_weights,
     pad_batch,
     padded_length,
-    quiet_libraries,
     use_one_thread,
 )
 from daitir.encoders import BlipOptions, EncodedTexts
@@ -33,7 +32,6 @@ class BlipEncoder:
     """``BlipModel`` has projections that no checkpoint holds; those trained for retrieval are in this class."""
 
     def __init__(self, options: BlipOptions) -> None:
-        quiet_libraries()
         use_one_thread()
         self.options = options
         self.device = find_device(options.device)

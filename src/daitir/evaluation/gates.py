@@ -18,7 +18,9 @@ def gate_by_similarity(dialogues: str, system: str, frame: pd.DataFrame) -> Iter
     known = frame[frame["gate"].notna() & frame["similarity"].notna()]
     if known.empty or known.groupby("round")["gate"].nunique().max() == 1:
         return
-    ordered = known.sort_values("similarity", kind="stable")[["similarity", "gate"]].to_numpy(dtype=np.float64)
+    ordered = known.sort_values("similarity", kind="stable")[["similarity", "gate"]].to_numpy(
+        dtype=np.float64
+    )
     for tenth, rows in enumerate(
         np.array_split(ordered, min(BINS, len(ordered))) if len(ordered) else [], start=1
     ):

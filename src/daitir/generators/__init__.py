@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import Field
 
+from daitir.compute import quiet_libraries
 from daitir.options import Device, Dtype, Options, how
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def image_seed(seed: int, prompt: str, k: int) -> int:
 
 def load_generator(options: GeneratorOptions) -> Generator:
     """Return the generator of ``options``."""
+    quiet_libraries("transformers", "diffusers")
     from daitir.generators.diffusers import DiffusersGenerator
 
     return DiffusersGenerator(options)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from daitir.compute import batches, find_device, pad_batch, quiet_libraries, use_one_thread
+from daitir.compute import batches, find_device, pad_batch, use_one_thread
 from daitir.errors import DaitirError
 from daitir.generators import GeneratorOptions, Order
 from daitir.generators.pipelines import ENCODED, load_pipeline, text_encoders
@@ -22,7 +22,6 @@ class DiffusersGenerator:
     """Reads every prompt once, lets the text encoders go, then draws in batches of one shape."""
 
     def __init__(self, options: GeneratorOptions) -> None:
-        quiet_libraries()
         use_one_thread()
         self.options = options
         self.device = find_device(options.device)
@@ -64,11 +63,10 @@ class DiffusersGenerator:
     def _tell_of_cut_prompts(self, prompts: set[str]) -> None:
         """Print how many prompts are longer than a tokenizer of the pipeline reads: they are drawn from their beginning."""
         for name, tokenizer in self.pipeline.components.items():
-            limit = getattr(tokenizer, "model_max_length", None) if name.startswith("tokenizer") else None
-            if name == "tokenizer_3" or (name == "tokenizer_2" and "Flux" in type(self.pipeline).__name__):
-                limit = self.options.max_sequence_length or limit
-            if limit is None:
+            if tokenizer is None or not name.startswith("tokenizer"):
                 continue
+            is_t5 = "T5" in type(tokenizer).__name__
+            limit = (is_t5 and self.options.max_sequence_length) or tokenizer.model_max_length
             cut = sum(len(ids) > limit for ids in tokenizer(sorted(prompts), verbose=False).input_ids)
             if cut:
                 note = f"note: {cut} of {len(prompts)} prompts are longer than the {limit} tokens that {name} reads"

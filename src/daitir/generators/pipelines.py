@@ -1,5 +1,6 @@
 """Loading of diffusers pipelines, and what their ``encode_prompt`` returns."""
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,13 @@ LIBRARIES: dict[str, Any] = {"diffusers": diffusers, "transformers": transformer
 
 def load_pipeline(options: GeneratorOptions) -> Any:
     """Return the pipeline of a model on the CPU; parts whose weights are not complete are refused."""
-    folder = _local_folder(options)
+    folder, dtype = _local_folder(options), getattr(torch, options.dtype)
     parts = {
-        name: load_weights(part, str(folder), subfolder=name, **{_dtype_argument(part): getattr(torch, options.dtype)})
-        for name, part in _parts_with_weights(folder).items()
+        name: part and load_weights(part, str(folder), subfolder=name, dtype=dtype)
+        for name, part in _parts_to_load(folder).items()
     }
-    pipeline = call_loader(
-        DiffusionPipeline.from_pretrained, str(folder), torch_dtype=getattr(torch, options.dtype), **parts
-    )
-    if not hasattr(pipeline, "__call__") or "image" in _required(pipeline):
+    pipeline = call_loader(DiffusionPipeline.from_pretrained, str(folder), dtype=dtype, **parts)
+    if "image" in _required(pipeline):
         raise DaitirError(f"model {options.model} does not draw from text alone: choose a text-to-image pipeline")
     _set_scheduler(pipeline, options)
     pipeline.set_progress_bar_config(disable=True)
@@ -64,31 +63,23 @@ def _local_folder(options: GeneratorOptions) -> Path:
     )
 
 
-def _parts_with_weights(folder: Path) -> dict[str, Any]:
-    """Return the classes of the pipeline's models by name, as its index says."""
+def _parts_to_load(folder: Path) -> dict[str, Any]:
+    """Return the classes of the pipeline's models by name, as its index says; None for those it goes without."""
     try:
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DaitirError(f"model {folder} has no readable model_index.json ({error}): give a diffusers model") from None
-    parts = {}
-    for name, named in index.items():
-        if isinstance(named, list) and len(named) == 2 and named[0] in LIBRARIES:
-            part = getattr(LIBRARIES[named[0]], named[1], None)
-            if isinstance(part, type) and issubclass(part, torch.nn.Module):
-                parts[name] = part
+    parts: dict[str, Any] = {}
+    for name, (library, class_) in ((name, named) for name, named in index.items() if isinstance(named, list)):
+        part = getattr(LIBRARIES.get(library), class_, None) if class_ else None
+        if class_ is None or (isinstance(part, type) and issubclass(part, torch.nn.Module)):
+            parts[name] = part
     return parts
 
 
-def _dtype_argument(part: Any) -> str:
-    return "torch_dtype" if issubclass(part, diffusers.ModelMixin) else "dtype"
-
-
 def _required(pipeline: Any) -> set[str]:
-    from inspect import Parameter, signature
-
-    return {
-        name for name, value in signature(pipeline.__call__).parameters.items() if value.default is Parameter.empty
-    }
+    parameters = inspect.signature(pipeline.__call__).parameters
+    return {name for name, value in parameters.items() if value.default is inspect.Parameter.empty}
 
 
 def _set_scheduler(pipeline: Any, options: GeneratorOptions) -> None:

@@ -107,7 +107,7 @@ class Contrast:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         border = round(0.85 * len(order))
         parts = []
-        for part in (order[:border], order[border:]):
+        for part in filter(None, (order[:border], order[border:])):
             batch = self.processor.tokenizer(
                 [texts[i] for i in part], padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
             ).to(self.device)

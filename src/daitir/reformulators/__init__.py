@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
+from daitir.compute import quiet_libraries
 from daitir.dialogues import Dialogue
 from daitir.options import Device, Dtype, Options, how, name_union_tags
 from daitir.queries import Query
@@ -59,6 +60,7 @@ def load_reformulator(
         from daitir.reformulators.join import JoinReformulator
 
         return JoinReformulator(options)
+    quiet_libraries("transformers")
     from daitir.reformulators.transformers import TransformersReformulator
 
     return TransformersReformulator(options, scratch)

@@ -12,7 +12,15 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from daitir.compute import by_padded_length, call_loader, find_device, load_weights, pad_batch, padded_length
+from daitir.compute import (
+    by_padded_length,
+    call_loader,
+    find_device,
+    load_weights,
+    pad_batch,
+    padded_length,
+    use_one_thread,
+)
 from daitir.errors import DaitirError
 from daitir.files import digest_text
 from daitir.reformulators import TransformersOptions
@@ -33,6 +41,7 @@ class ChatModel:
     """Answers messages greedily, or by sampling keyed by the message; neighbours in a batch change nothing."""
 
     def __init__(self, options: TransformersOptions) -> None:
+        use_one_thread()
         self.options = options
         self.device = find_device(options.device)
         settings = {"revision": options.revision, "trust_remote_code": options.trust_remote_code}

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from daitir.compute import use_one_thread
 from daitir.dialogues import Dialogue
 from daitir.errors import DaitirError
 from daitir.progress import Progress
@@ -19,7 +18,6 @@ class TransformersReformulator:
     def __init__(self, options: TransformersOptions, scratch: Path | None) -> None:
         from daitir.reformulators.chat import ChatModel
 
-        use_one_thread()
         self.options = options
         self.templates = Templates(options.query_template, options.prompt_template)
         self.model = ChatModel(options)

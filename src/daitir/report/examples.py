@@ -1,9 +1,10 @@
 """The dialogues that the page shows: chosen by rule, not by taste, and gathered with their pictures."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from daitir.dialogues import Dialogue
@@ -66,19 +67,19 @@ class Example:
 
 
 def log_gain(system: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
-    """Return ln(rank of the baseline / rank of the system), a row a dialogue, a column a round; above 0 is better."""
+    """Return ln(baseline's rank / system's rank), a row a dialogue, a column a round; above 0 is better."""
     system_rank, baseline_rank = (
         frame.pivot(index="dialogue_id", columns="round", values="rank").sort_index()
         for frame in (system, baseline)
     )
-    return np.log(baseline_rank) - np.log(system_rank)
+    return (baseline_rank / system_rank).map(math.log)
 
 
 def choose(gain: pd.DataFrame, count: int) -> list[Choice]:
     """Choose dialogues in turn: gained most, lost most, typical, gained second most, and so on.
 
-    A dialogue counts by its mean log gain over rounds, and typical is what lies nearest to the median; equals are
-    ordered by id. Gains and losses are told at the round of the largest one, the typical in the middle.
+    A dialogue counts by its mean log gain over rounds, and typical is what lies nearest to the median; equals
+    are ordered by id. Gains and losses are told at the round of the largest one, the typical in the middle.
     """
     mean = gain.mean(axis=1)
     orders: list[tuple[str, list[str]]] = [
@@ -90,7 +91,9 @@ def choose(gain: pd.DataFrame, count: int) -> list[Choice]:
     while len(chosen) < min(count, len(mean)):
         why, order = orders[len(chosen) % len(orders)]
         dialogue_id = next(name for name in order if name not in chosen)
-        chosen[dialogue_id] = Choice(dialogue_id, why, _told_best(gain.loc[dialogue_id], why))
+        chosen[dialogue_id] = Choice(
+            dialogue_id, why, _told_best(gain.loc[[dialogue_id]].to_dict("records")[0], why)
+        )
     return sorted(chosen.values(), key=lambda choice: KINDS.index(choice.why))
 
 
@@ -98,19 +101,18 @@ def _ordered(badness: pd.Series) -> list[str]:
     return [str(name) for name in badness.round(9).sort_values(kind="stable").index]
 
 
-def _told_best(gain_R: pd.Series, why: str) -> int:
-    rounds = [int(round_) for round_ in gain_R.index]
+def _told_best(gains: Mapping[Any, float], why: str) -> int:
+    rounds = list(gains)
     if why == "typical":
-        return rounds[len(rounds) // 2]
-    best = np.argmax(gain_R.to_numpy() if why == "gained most" else -gain_R.to_numpy())
-    return rounds[int(best)]
+        return int(rounds[len(rounds) // 2])
+    return int((max if why == "gained most" else min)(rounds, key=lambda round_: gains[round_]))
 
 
 def moment(
     dialogue: Dialogue,
     query: Query,
     drawn: list[tuple[str, str]],
-    rows: dict[str, pd.Series],
+    rows: Mapping[str, Mapping[Any, Any]],
     candidate_uri: Callable[[str], str],
 ) -> Moment:
     """Put one round of a dialogue together; ``rows`` holds each system's row of its ranks table."""

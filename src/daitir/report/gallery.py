@@ -106,7 +106,8 @@ def _example(gallery: Gallery, shown: System, rows: dict[str, pd.DataFrame], cho
     rounds = [int(round_) for round_ in own[shown.name].index]
     dialogue = gallery.by_id[choice.dialogue_id]
     moments = [
-        _moment(gallery, shown, dialogue, own, round_) for round_ in sorted({rounds[0], choice.round, rounds[-1]})
+        _moment(gallery, shown, dialogue, own, round_)
+        for round_ in sorted({rounds[0], choice.round, rounds[-1]})
     ]
     return Example(
         dialogue_id=choice.dialogue_id,
@@ -124,5 +125,5 @@ def _moment(
     gallery: Gallery, shown: System, dialogue: Dialogue, own: dict[str, pd.DataFrame], round_: int
 ) -> Moment:
     query = gallery.query(shown, dialogue.dialogue_id, round_)
-    rows = {name: frame.loc[round_] for name, frame in own.items()}
+    rows = {name: frame.loc[[round_]].to_dict("records")[0] for name, frame in own.items()}
     return moment(dialogue, query, gallery.drawn(shown, query), rows, gallery.candidate_uri)

@@ -5,32 +5,33 @@ from typing import Any
 import pandas as pd
 
 SHARES = ("hits@", "recall@")
+MINUS = "\N{MINUS SIGN}"
 
 
 def share(value: float) -> str:
-    """0.815 -> ``81.5``; the unit stands in the heading."""
+    """Return ``81.5`` for 0.815; the unit stands in the heading."""
     return f"{100 * value:.1f}"
 
 
 def points(value: float) -> str:
-    """0.023 -> ``+2.3``, with a true minus sign."""
+    """Return ``+2.3`` for 0.023, with a true minus sign."""
     text = f"{100 * value:+.1f}"
-    return ("0.0" if text in {"+0.0", "-0.0"} else text).replace("-", "−")
+    return ("0.0" if text in {"+0.0", "-0.0"} else text).replace("-", MINUS)
 
 
 def signed(value: float) -> str:
-    """-0.0412 -> ``−0.041``."""
+    """Return ``-0.041`` for -0.0412, with a true minus sign."""
     text = f"{value:+.3f}"
-    return ("0.000" if text in {"+0.000", "-0.000"} else text).replace("-", "−")
+    return ("0.000" if text in {"+0.000", "-0.000"} else text).replace("-", MINUS)
 
 
 def rank(value: float) -> str:
-    """A rank or a count of ranks: ``7,512``, ``12.5``."""
+    """Return a rank or a count of ranks: ``7,512``, ``12.5``."""
     return f"{value:,.0f}" if value >= 100 or float(value).is_integer() else f"{value:,.1f}"
 
 
 def p_value(value: float) -> str:
-    """0.0004 -> ``< 0.001``."""
+    """Return ``0.040`` for 0.04 and ``< 0.001`` for less."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
@@ -61,5 +62,5 @@ def cell(table: pd.DataFrame, **chosen: Any) -> Any:
 
 
 def listed(parts: list[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
+    """Return ``a``, ``a and b`` or ``a, b and c``."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -16,7 +16,7 @@ from daitir.report.run import System
 from daitir.shards import shard_provenance
 from daitir.tables import table_provenance
 
-NOT_SETTINGS = ("kind", "model", "train")
+NOT_SETTINGS = ("kind", "model")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,9 @@ def origins(
 def _origin(role: str, name: str, record: dict[str, Any]) -> Origin:
     options = record["options"]
     component = options.get(role, {})
-    settings = {key: value for key, value in component.items() if key not in NOT_SETTINGS and value is not None}
+    settings = {
+        key: value for key, value in component.items() if key not in NOT_SETTINGS and value is not None
+    }
     return Origin(
         role=role,
         name=name,

@@ -84,6 +84,18 @@ class Measured:
         """Return a row of ``degradation``."""
         return cell(self.tables.degradation, system=system, round=round_)
 
+    @cached_property
+    def measures(self) -> list[str]:
+        """Measures that have a value at the last round, in the order of the table."""
+        return list(dict.fromkeys(cells(self.tables.by_round, round=self.last)["measure"]))
+
+    @property
+    def shown_comparisons(self) -> list[Any]:
+        """Tests shown on the page: the headline measure at the shown rounds, all others at the last."""
+        table = self.tables.comparisons
+        headline = (table["measure"] == self.hits) & table["round"].isin(self.shown_rounds)
+        return list(table[headline | (table["round"] == self.last)].itertuples(index=False))
+
     @property
     def compared(self) -> list[System]:
         """Systems that have a baseline."""

@@ -10,7 +10,7 @@ BETTER, WORSE = "better", "worse"
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: two or three words that name it, and its sentences."""
+    """One finding: two or three words that name it, and its sentences, names of systems between backticks."""
 
     lead: str
     text: str
@@ -40,8 +40,9 @@ def text_alone(run: Measured) -> str:
     name = max(dict.fromkeys(names), key=lambda system: run.value(system, run.hits, run.last).value)
     end, begin = run.value(name, run.hits, run.last), run.value(name, run.hits, 0)
     return (
-        f"{name} has the target among its first {run.headline} of {run.dialogues.candidates:,} candidates, in some"
-        f" round up to round {run.last}, in {share(end.value)} % of {run.dialogues.dialogues:,} dialogues"
+        f"`{name}` has the target among its first {run.headline} of {run.dialogues.candidates:,} candidates,"
+        f" in some round up to round {run.last}, in {share(end.value)} % of {run.dialogues.dialogues:,}"
+        f" dialogues"
         f" (95 % interval {share(end.low)} to {share(end.high)})."
         + (f" After the caption alone, at round 0, it is {share(begin.value)} %." if run.last else "")
     )
@@ -52,7 +53,9 @@ def against_baseline(run: Measured, systems: list[System]) -> str:
     by_verdict: dict[str, list[str]] = {}
     for system in systems:
         change = run.change(system.name, run.hits, run.last)
-        phrase = f"{system.name} against {system.baseline} ({points(change.difference)} points, 95 % interval"
+        phrase = (
+            f"`{system.name}` against `{system.baseline}` ({points(change.difference)} points, 95 % interval"
+        )
         phrase += f" {points(change.low)} to {points(change.high)}, p {_equals(change.p_holm)})"
         by_verdict.setdefault(change.verdict, []).append(phrase)
     better, worse = by_verdict.pop(BETTER, []), by_verdict.pop(WORSE, [])
@@ -79,7 +82,7 @@ def harm(run: Measured) -> str:
     """Say how many queries a generated image makes worse, and by how much."""
     rows = [(system, run.harm(system.name, run.last)) for system in run.fusions]
     rates = [
-        f"{system.name} {share(row.degradation_rate)} % worse and {share(row.improvement_rate)} % better"
+        f"`{system.name}` {share(row.degradation_rate)} % worse and {share(row.improvement_rate)} % better"
         for system, row in rows
     ]
     text = f"Ranked against their baseline at round {run.last}, query by query: {'; '.join(rates)}."
@@ -87,8 +90,9 @@ def harm(run: Measured) -> str:
     if row.degradation_rate == 0:
         return text
     return (
-        f"{text} Of the queries that {system.name} makes worse, half lose {rank(row.rank_drop_median)} ranks or fewer,"
-        f" a tenth more than {rank(row.rank_drop_q90)}; the mean is {rank(row.rank_drop)}."
+        f"{text} Of the queries that `{system.name}` makes worse, half lose"
+        f" {rank(row.rank_drop_median)} ranks or fewer, a tenth"
+        f" more than {rank(row.rank_drop_q90)}; the mean is {rank(row.rank_drop)}."
     )
 
 
@@ -98,7 +102,7 @@ def weighing(run: Measured) -> str:
     for name, rows in run.tables.gates.groupby("system", sort=False):
         first, last = rows.iloc[0], rows.iloc[-1]
         sentences.append(
-            f"{name} gives the text a weight of {first['gate']:.2f} where text and images agree least and"
+            f"`{name}` gives the text a weight of {first['gate']:.2f} where text and images agree least and"
             f" {last['gate']:.2f} where they agree most"
         )
     return f"{listed(sentences)} (the rest goes to the images)."
@@ -110,7 +114,7 @@ def spread_of_seeds(run: Measured, names: list[str]) -> str:
     for name in names:
         row = run.value(name, run.hits, run.last)
         parts.append(
-            f"{name} is the mean of {row.seeds} trainings that lie between {share(row.lowest_seed)} %"
+            f"`{name}` is the mean of {row.seeds} trainings that lie between {share(row.lowest_seed)} %"
             f" and {share(row.highest_seed)} %"
         )
     return f"{listed(parts)} in Hits@{run.headline} at round {run.last}."
@@ -128,8 +132,9 @@ def certainty(run: Measured) -> str:
     changes = [run.change(system.name, run.hits, run.last) for system in run.compared]
     return (
         f"{text} Differences between two systems on the same dialogues are known better, here to about"
-        f" {100 * _half(changes):.1f} points; a smaller true difference cannot be seen in this run, and “no difference"
-        " shown” is not “no difference”. p-values are corrected for the number of systems compared (Holm)."
+        f" {100 * _half(changes):.1f} points; a smaller true difference cannot be seen in this run,"
+        " and “no difference shown” is not “no difference”. p-values are corrected for the number of"
+        " systems compared (Holm)."
     )
 
 
