@@ -32,8 +32,8 @@ def unit(matrix):
     return (matrix / np.linalg.norm(matrix, axis=-1, keepdims=True)).astype(np.float32)
 
 
-def write_world(folder: Path, world: World = World(), encoder=None) -> Sources:  # noqa: B008
-    """Write dialogues and features. The text shows the first half of a target's feature, the images the second."""
+def write_world(folder: Path, world: World = World(), encoder=None) -> Sources:
+    """Write dialogues and features: the text shows one half of its target's feature, the images the other."""
     rng = np.random.default_rng(world.seed)
     corpus = unit(rng.normal(size=(world.candidates, world.width)))
     half = np.arange(world.width) < world.width // 2

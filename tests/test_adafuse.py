@@ -50,7 +50,7 @@ def views(rows=4, width=8, images=2):
 
 
 def test_the_gate_weighs_the_text():
-    """With a silent residual the query is lambda t + (1 - lambda) v, normalised; a wide open gate is the text."""
+    """With a silent residual the query is lambda t + (1 - lambda) v; a wide open gate is the text."""
     text_BD, images_BKD = views()
     model, image_BD = network(), mean_image(images_BKD)
     nn.init.zeros_(model.mixture.residual[0].weight)

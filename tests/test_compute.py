@@ -51,7 +51,10 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda weights: weights.pop("vision_proj.weight"), "1 weights are missing or of another shape, the first is vision_proj.weight"),
+        (
+            lambda weights: weights.pop("vision_proj.weight"),
+            "1 weights are missing or of another shape, the first is vision_proj.weight",
+        ),
         (lambda weights: weights.update({"text_proj.bias": torch.zeros(3)}), "text_proj.bias"),
     ],
 )

@@ -57,7 +57,7 @@ def test_log_rank_integral_needs_two_rounds():
 
 
 def test_degradation_against_a_baseline():
-    """Strictly worse is degraded, strictly better improved, equal neither; drops and gains are theirs alone."""
+    """Strictly worse is degraded, strictly better improved, equal neither; only these drop and gain."""
     rank, baseline = np.array([[30], [7], [5], [1]]), np.array([[10], [2], [5], [4]])
     degraded, improved = metrics.degraded(rank, baseline), metrics.improved(rank, baseline)
     assert degraded.ravel().tolist() == [True, True, False, False]

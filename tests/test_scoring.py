@@ -32,7 +32,7 @@ def unit(rows, width, seed=0):
 
 
 def test_streaming_agrees_with_the_whole_matrix():
-    """Ranks, ties, target scores and the ten best are those of the full matrix of scores, block borders or not."""
+    """Ranks, ties, target scores and the ten best are those of the full matrix of scores."""
     query_QD, corpus_ND = unit(150, 16), unit(2100, 16, seed=1)
     corpus_ND[1500] = corpus_ND[7]
     target_Q = torch.arange(150) * 13 % 2100

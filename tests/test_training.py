@@ -98,7 +98,7 @@ def samples(tmp_path_factory):
 
 
 def test_split_is_by_target(samples):
-    """Held-out targets are not trained on; every sample is on one side; a larger share keeps the smaller one."""
+    """Held-out targets are not trained on; a sample is on one side; a larger share keeps the smaller."""
     data, held_out = split(samples, 0.2, images=None)
     assert not set(data.target_M.tolist()) & set(held_out.target_M.tolist())
     assert len(data.target_M) + len(held_out.target_M) == 300
@@ -119,7 +119,7 @@ def test_image_of_a_sample_is_the_mean(samples):
 
 
 def test_every_epoch_draws_one_round_a_dialogue(samples):
-    """Each dialogue once, in another order and with other rounds each epoch, the same for the same seed and epoch."""
+    """Each dialogue once, in an order and with rounds that hang on seed and epoch."""
     data, _ = split(samples, 0.2, images=None)
     rows = data.draw(seed=0, epoch=1)
     assert sorted(torch.div(rows, 2, rounding_mode="floor").tolist()) == list(range(len(data)))
@@ -132,7 +132,7 @@ def test_every_epoch_draws_one_round_a_dialogue(samples):
 @pytest.mark.parametrize("held_out", [1e-9, 1 - 1e-9])
 def test_a_split_that_leaves_nothing(samples, held_out):
     """Nothing to train on, or nothing to choose by, is refused."""
-    with pytest.raises(DaitirError, match="leaves .* dialogues to train on"):
+    with pytest.raises(DaitirError, match=r"leaves .* dialogues to train on"):
         split(samples, held_out, images=None)
 
 
@@ -146,7 +146,7 @@ def trainer(samples, checkpoint, **recipe):
 
 
 def test_training_learns_more_than_the_text(samples, tmp_path):
-    """Text shows one half of the target and the image the other: the fusion finds held-out targets, text less."""
+    """Text shows one half of the target and the image the other: the fusion finds held-out targets."""
     trained = trainer(samples, tmp_path / "c.pt", epochs=12)
     assert list(trained.epochs()) == list(range(1, 13))
     losses = [row["loss"] for row in trained.history]
@@ -160,7 +160,7 @@ def test_training_learns_more_than_the_text(samples, tmp_path):
 
 
 def test_a_killed_training_ends_with_the_same_bytes(samples, tmp_path):
-    """A training left after two of four epochs goes on from its checkpoint and ends as one that ran through."""
+    """A training left after two of four epochs goes on from there and ends as one that ran through."""
     whole = trainer(samples, tmp_path / "whole.pt")
     list(whole.epochs())
     torn = trainer(samples, tmp_path / "torn.pt").epochs()

@@ -1,13 +1,12 @@
-"""Where and in which shapes models compute, so that a result depends on its own item and on nothing beside it.
+"""Where and in which shapes models compute, so that a result depends on its own item and on nothing else.
 
-Matrix kernels sum in an order that hangs on the shape they are given. On the CPU with one thread the sums of a row
-are the same in every batch of four rows or more (one to three rows take other kernels, and so may a second
-thread); on an accelerator they are the same in batches of one size. Hence one thread, batches padded by repeating
-their last item, and texts padded to a length that follows from their own. Tests hold what is said here.
+Matrix kernels sum in an order that hangs on the shape they are given. On the CPU with one thread the sums of
+a row are the same in every batch of four rows or more (one to three rows take other kernels, and so may a
+second thread); on an accelerator they are the same in batches of one size. Hence one thread, batches padded
+by repeating their last item, and texts padded to a length that follows from their own. Tests hold this.
 """
 
 import importlib
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -41,7 +40,9 @@ def find_device(device: Device) -> str:
     if device == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if present[name])
     if not present[device]:
-        raise DaitirError(f"device {device!r} is asked for and not there: set `device: auto` or use another machine")
+        raise DaitirError(
+            f"device {device!r} is asked for and not there: set `device: auto` or use another machine"
+        )
     return device
 
 
@@ -52,7 +53,7 @@ def batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
 
 
 def pad_batch(items: Sequence[Item], size: int, device: str) -> list[Item]:
-    """Return ``items`` filled up with their last one to the rows that are computed; the caller drops the rest."""
+    """Return ``items`` filled up with the last to the rows that are computed; the caller drops the rest."""
     rows = max(len(items), FEWEST_ROWS_ON_CPU) if device == "cpu" else size
     return [*items, *[items[-1]] * (rows - len(items))]
 
@@ -63,8 +64,9 @@ def padded_length(length: int, step: int) -> int:
 
 
 def by_padded_length(lengths: Sequence[int], step: int, size: int) -> Iterator[list[int]]:
-    """Yield the places of texts in batches of at most ``size``, all of one batch padded to one length; long first,
-    so that a batch that does not fit into memory shows at once.
+    """Yield the places of texts in batches of at most ``size``, all of one batch padded to one length.
+
+    The longest come first, so that a batch that does not fit into memory shows at once.
     """
     groups: dict[int, list[int]] = {}
     for place, length in enumerate(lengths):
@@ -78,16 +80,20 @@ def load_weights(loader: Any, model: str, **settings: Any) -> Any:
 
     Both libraries would otherwise fill the gap with random numbers and a warning.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        loaded, info = call_loader(
-            loader.from_pretrained, model, use_safetensors=True, output_loading_info=True, **settings
-        )
-    lacking = sorted(map(str, (*info["missing_keys"], *info["mismatched_keys"])))
+    loaded, info = call_loader(
+        loader.from_pretrained,
+        model,
+        use_safetensors=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are refused here, with their names
+        **settings,
+    )
+    mismatched = [entry[0] if isinstance(entry, tuple) else entry for entry in info["mismatched_keys"]]
+    lacking = sorted({*info["missing_keys"], *mismatched})
     if lacking:
         raise DaitirError(
-            f"model {model} does not fill its architecture {type(loaded).__name__}: {len(lacking)} weights are missing"
-            f" or of another shape, the first is {lacking[0]}: give a complete model of this kind"
+            f"model {model} does not fill its architecture {type(loaded).__name__}: {len(lacking)} weights"
+            f" are missing or of another shape, the first is {lacking[0]}: give a complete model of this kind"
         )
     return loaded.eval()
 
@@ -98,11 +104,11 @@ def call_loader(load: Any, model: str, **settings: Any) -> Any:
         return load(model, **settings)
     except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
         raise DaitirError(
-            f"model {model} cannot be loaded ({_first_sentence(error)}): is it a complete model folder, or a hub id"
-            " that this machine may fetch?"
+            f"model {model} cannot be loaded ({_beginning(error)}): is it a complete model folder, or a"
+            " hub id that may be fetched from here?"
         ) from error
 
 
-def _first_sentence(error: Exception) -> str:
+def _beginning(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if len(text) <= 300 else text[:300] + "..."

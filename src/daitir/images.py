@@ -29,18 +29,22 @@ def decode_image(data: bytes, source: str) -> Image.Image:
     except Image.UnidentifiedImageError:
         raise DaitirError(f"{source} is not an image that can be read: replace or remove it") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise DaitirError(f"{source} is damaged or cut short ({error}): fetch it again or remove it") from None
+        raise DaitirError(
+            f"{source} is damaged or cut short ({error}): fetch it again or remove it"
+        ) from None
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """Yield ``function`` of each item in order, computed by ``workers`` threads a little ahead; 0: in this thread."""
+    """Yield ``function`` of each item in order, computed a little ahead by threads; 0: in this thread."""
     if workers == 0:
         yield from map(function, items)
         return
     source = iter(items)
     with ThreadPoolExecutor(workers) as pool:
         try:
-            waiting: list[Future[Result]] = [pool.submit(function, item) for item in islice(source, 16 * workers)]
+            waiting: list[Future[Result]] = [
+                pool.submit(function, item) for item in islice(source, 16 * workers)
+            ]
             while waiting:
                 result = waiting.pop(0).result()
                 waiting.extend(pool.submit(function, item) for item in islice(source, 1))

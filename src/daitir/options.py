@@ -84,7 +84,7 @@ def _describe(fault: Any) -> str:
 
 
 def _path_of_key(places: tuple[int | str, ...]) -> str:
-    """Return ``fusions.mine.experts`` for (fusions, mine, adafuse, experts): the kind is no key of the config.
+    """Return ``fusions.mine.experts`` for (fusions, mine, adafuse, experts): a kind is no key.
 
     It stands behind a component, or behind its name; a system may well be called ``adafuse``.
     """

@@ -131,7 +131,7 @@ def _name_lines(axes: Axes, lines: Sequence[Line], scale: float) -> None:
     )
     right = axes.get_xlim()[1]
     span = right - axes.get_xlim()[0]
-    for (y, x, line), label_y in zip(ends, spread([end[0] for end in ends], gap), strict=True):
+    for (y, x, line), label_y in zip(ends, spread([end[0] for end in ends], gap, top), strict=True):
         colour = COLOURS[line.place % len(COLOURS)]
         axes.plot(
             [x, right + span * 0.03], [y, label_y], color=colour, linewidth=0.6, alpha=0.7, clip_on=False
@@ -139,22 +139,19 @@ def _name_lines(axes: Axes, lines: Sequence[Line], scale: float) -> None:
         axes.text(right + span * 0.035, label_y, line.name, color=colour, va="center", clip_on=False)
 
 
-def spread(places: Sequence[float], gap: float) -> list[float]:
-    """Move sorted places apart until neighbours keep ``gap``, each group staying centred where it was."""
+def spread(places: Sequence[float], gap: float, ceiling: float = float("inf")) -> list[float]:
+    """Move sorted places ``gap`` apart; a group that must move stays centred, but below ``ceiling``."""
+
+    def lowest(group: Sequence[float]) -> float:
+        height = gap * (len(group) - 1)
+        return min(sum(group) / len(group) - height / 2, ceiling - height)
+
     groups: list[list[float]] = []
     for place in places:
         groups.append([place])
-        while len(groups) > 1 and _bottom(groups[-1], gap) - _top(groups[-2], gap) < gap:
+        while len(groups) > 1 and lowest(groups[-1]) - lowest(groups[-2]) < gap * len(groups[-2]):
             groups[-2:] = [groups[-2] + groups[-1]]
-    return [_bottom(group, gap) + step * gap for group in groups for step in range(len(group))]
-
-
-def _bottom(group: Sequence[float], gap: float) -> float:
-    return sum(group) / len(group) - gap * (len(group) - 1) / 2
-
-
-def _top(group: Sequence[float], gap: float) -> float:
-    return sum(group) / len(group) + gap * (len(group) - 1) / 2
+    return [lowest(group) + step * gap for group in groups for step in range(len(group))]
 
 
 def _svg(figure: Figure) -> str:

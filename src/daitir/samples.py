@@ -140,17 +140,16 @@ def _places(targets: list[str], candidates: list[str], sources: Sources) -> np.n
 
 
 def _images(asked: list[tuple[Dialogue, int]], pictures: Features, sources: Sources) -> np.ndarray:
-    """Return the features of each query's images, M x K x D; every query has equally many."""
-    count = len(pictures.keys) // len(asked)
-    keys = [
-        picture_key(dialogue.dialogue_id, round_, k)
-        for dialogue, round_ in asked
-        for k in range(1, max(count, 1) + 1)
-    ]
-    strangers = set(pictures.keys) - set(keys)
+    """Return the features of each query's images, M x K x D; K is the largest k that any query has."""
+    known, count = set(pictures.keys), 0
+    while any(picture_key(dialogue.dialogue_id, round_, count + 1) in known for dialogue, round_ in asked):
+        count += 1
+    ks = range(1, count + 1)
+    keys = [picture_key(dialogue.dialogue_id, round_, k) for dialogue, round_ in asked for k in ks]
+    strangers = known - set(keys)
     if strangers:
         raise DaitirError(
-            f"features beside {sources.pictures[0]} hold {len(strangers)} images too many for {len(asked)}"
-            f" queries, the first is {min(strangers)!r}: remove them and run again"
+            f"features beside {sources.pictures[0]} hold {len(strangers)} images that belong to none of"
+            f" {len(asked)} queries, the first is {min(strangers)!r}: remove them and run again"
         )
-    return pictures.rows(keys).reshape(len(asked), -1, pictures.matrix.shape[1])
+    return pictures.rows(keys).reshape(len(asked), count, pictures.matrix.shape[1])

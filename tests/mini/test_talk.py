@@ -1,6 +1,7 @@
 """Dialogues: true, vague at first, and in their style."""
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_dialogue_is_true_and_forgets_nothing(style):
     """What is known grows and is always a part of the scene."""
     for scene, turns in dialogues(style):
         facts = [turn.known.facts for turn in turns]
-        assert all(before <= after for before, after in zip(facts, facts[1:], strict=False))
+        assert all(before <= after for before, after in pairwise(facts))
         assert facts[-1] <= all_of(scene).facts
         assert not set(turns[-1].known.absent) & {thing.shape for thing in scene.things}
 

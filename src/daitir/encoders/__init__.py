@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from pydantic import Field
-
 from daitir.compute import quiet_libraries
 from daitir.options import Device, Dtype, Options, how, text_only
 

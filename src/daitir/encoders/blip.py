@@ -29,7 +29,7 @@ LENGTH_STEP = 8  # texts are padded to a multiple of it, which depends on the te
 
 
 class BlipEncoder:
-    """``BlipModel`` has projections that no checkpoint holds; those trained for retrieval are in this class."""
+    """Uses ``BlipForImageTextRetrieval``, since no checkpoint holds the projections of ``BlipModel``."""
 
     def __init__(self, options: BlipOptions) -> None:
         use_one_thread()
@@ -40,12 +40,9 @@ class BlipEncoder:
         # The PIL processor even where torchvision is installed: pixels must not depend on what else is there.
         self.processor = call_loader(AutoImageProcessor.from_pretrained, options.model, backend="pil", **hub)
         dtype = getattr(torch, options.dtype)
-        self.model = load_weights(BlipForImageTextRetrieval, options.model, dtype=dtype, **hub).to(self.device)
-        room = self.model.config.text_config.max_position_embeddings
-        if options.max_tokens > room:
-            raise DaitirError(
-                f"encoder {options.model} reads {room} tokens at most: lower `max_tokens: {options.max_tokens}`"
-            )
+        self.model = load_weights(BlipForImageTextRetrieval, options.model, dtype=dtype, **hub).to(
+            self.device
+        )
 
     def encode_texts(self, texts: list[str]) -> EncodedTexts:
         """Return features of texts; equal texts are encoded once."""
@@ -57,7 +54,7 @@ class BlipEncoder:
 
     def _encode_different(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
         whole = [self.tokenizer(text, verbose=False).input_ids for text in texts]
-        limit = self.options.max_tokens
+        limit = self._limit()
         truncated = np.array([len(ids) > limit for ids in whole], dtype=bool)
         tokens = [
             self.tokenizer(text, truncation=True, max_length=limit).input_ids if cut else ids
@@ -70,13 +67,23 @@ class BlipEncoder:
             features_ND[places] = self._encode_tokens([tokens[place] for place in rows])[: len(places)]
         return features_ND, truncated
 
+    def _limit(self) -> int:
+        limit, room = self.options.max_tokens, self.model.config.text_config.max_position_embeddings
+        if limit > room:
+            raise DaitirError(
+                f"encoder {self.options.model} reads {room} tokens at most, lower max_tokens: {limit}"
+            )
+        return limit
+
     @torch.inference_mode()
     def _encode_tokens(self, rows: list[list[int]]) -> np.ndarray:
         length = padded_length(max(map(len, rows)), LENGTH_STEP)
         length = min(length, self.model.config.text_config.max_position_embeddings)
         filler = self.tokenizer.pad_token_id
         ids_BT = torch.tensor([row + [filler] * (length - len(row)) for row in rows], device=self.device)
-        mask_BT = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows], device=self.device)
+        mask_BT = torch.tensor(
+            [[1] * len(row) + [0] * (length - len(row)) for row in rows], device=self.device
+        )
         hidden_BTD = self.model.text_encoder(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state
         return _unit(self.model.text_proj(hidden_BTD[:, 0]))
 
@@ -91,7 +98,11 @@ class BlipEncoder:
     def encode_pixels(self, pixels: Iterable[np.ndarray]) -> np.ndarray:
         """Return features (N x D float32, unit length) of images prepared by ``pixels``."""
         batches = list(self._encode_batches(iter(pixels)))
-        return np.concatenate(batches) if batches else np.empty((0, self.model.config.image_text_hidden_size), "f4")
+        return (
+            np.concatenate(batches)
+            if batches
+            else np.empty((0, self.model.config.image_text_hidden_size), "f4")
+        )
 
     @torch.inference_mode()
     def _encode_batches(self, pixels: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

@@ -25,7 +25,11 @@ class DiffusersGenerator:
         use_one_thread()
         self.options = options
         self.device = find_device(options.device)
-        self.pipeline = load_pipeline(options)
+        self._load()
+
+    def _load(self) -> None:
+        self.pipeline = load_pipeline(self.options)
+        self.placed = self.released = False
         self.accepted = inspect.signature(self.pipeline.__call__).parameters
         self.settings = self._settings()
         self.reads_first = type(self.pipeline).__name__ in ENCODED
@@ -34,17 +38,21 @@ class DiffusersGenerator:
         """Yield the RGB pictures of the orders, batch by batch."""
         if not orders:
             return
+        if self.released:
+            self._load()
         self._tell_of_cut_prompts({order.prompt for order in orders})
         embeddings = self._read(sorted({order.prompt for order in orders})) if self.reads_first else {}
         self._place()
         for batch in batches(orders, self.options.batch_size):
             rows = pad_batch(batch, self.options.batch_size, self.device)
-            yield list(zip(batch, self._draw(rows, embeddings), strict=False))  # the rows that fill up are dropped
+            yield list(
+                zip(batch, self._draw(rows, embeddings), strict=False)
+            )  # the rows that fill up are dropped
 
     def _settings(self) -> dict[str, Any]:
         """Return the arguments that every call of the pipeline gets; one that it does not know is refused."""
         options = self.options
-        asked = {
+        asked: dict[str, Any] = {
             "height": options.height,
             "width": options.width,
             "negative_prompt": options.negative_prompt,
@@ -55,13 +63,13 @@ class DiffusersGenerator:
         unknown = [name for name in settings if name not in self.accepted]
         if unknown:
             raise DaitirError(
-                f"{type(self.pipeline).__name__} of model {options.model} knows no {unknown[0]!r}: remove it from the"
-                " generator's options"
+                f"{type(self.pipeline).__name__} of model {options.model} knows no {unknown[0]!r}: remove it"
+                " from the generator's options"
             )
         return settings
 
     def _tell_of_cut_prompts(self, prompts: set[str]) -> None:
-        """Print how many prompts are longer than a tokenizer of the pipeline reads: they are drawn from their beginning."""
+        """Print how many prompts are longer than a tokenizer reads: they are drawn from their beginning."""
         for name, tokenizer in self.pipeline.components.items():
             if tokenizer is None or not name.startswith("tokenizer"):
                 continue
@@ -69,8 +77,8 @@ class DiffusersGenerator:
             limit = (is_t5 and self.options.max_sequence_length) or tokenizer.model_max_length
             cut = sum(len(ids) > limit for ids in tokenizer(sorted(prompts), verbose=False).input_ids)
             if cut:
-                note = f"note: {cut} of {len(prompts)} prompts are longer than the {limit} tokens that {name} reads"
-                print(note, file=sys.stderr, flush=True)
+                told = f"{cut} of {len(prompts)} prompts are longer than the {limit} tokens that {name} reads"
+                print(f"note: {told}", file=sys.stderr, flush=True)
 
     @torch.inference_mode()
     def _read(self, prompts: list[str]) -> dict[str, Embedding]:
@@ -87,6 +95,7 @@ class DiffusersGenerator:
                 found[prompt] = {name: rows_of[place].to(CPU, copy=True) for name, rows_of in rows.items()}
         if not hooked:
             self.pipeline.register_modules(**dict.fromkeys(text_encoders(self.pipeline)))
+            self.released = True
             if self.device == "cuda":
                 torch.cuda.empty_cache()
         self.settings.pop("negative_prompt", None)
@@ -98,7 +107,9 @@ class DiffusersGenerator:
             "prompt_2": None,
             "prompt_3": None,
             "do_classifier_free_guidance": self.options.guidance > 1,
-            "negative_prompt": None if self.options.negative_prompt is None else [self.options.negative_prompt] * len(prompts),
+            "negative_prompt": None
+            if self.options.negative_prompt is None
+            else [self.options.negative_prompt] * len(prompts),
             "max_sequence_length": self.options.max_sequence_length,
         }
         chosen = {
@@ -111,12 +122,14 @@ class DiffusersGenerator:
         )
         names = ENCODED[type(self.pipeline).__name__]
         return {
-            name: part for name, part in zip(names, parts, strict=True) if name is not None and part is not None
+            name: part
+            for name, part in zip(names, parts, strict=True)
+            if name is not None and part is not None
         }
 
     def _place(self) -> None:
         """Bring the pipeline to its device, once."""
-        if getattr(self, "placed", False):
+        if self.placed:
             return
         if self.options.offload == "model":
             self.pipeline.enable_model_cpu_offload(device=self.device)
@@ -144,8 +157,8 @@ class DiffusersGenerator:
         if any(flagged):
             order = orders[list(flagged).index(True)]
             raise DaitirError(
-                f"model {self.options.model} blanked the picture of prompt {order.prompt!r} by its safety checker:"
-                " choose a model without one"
+                f"model {self.options.model} blanked the picture of prompt {order.prompt!r} by its safety"
+                " checker: choose a model without one"
             )
         return [self._to_image(pixels, order) for pixels, order in zip(drawn.images, orders, strict=True)]
 
@@ -153,7 +166,7 @@ class DiffusersGenerator:
         """Return pixels (H x W x 3 in 0..1) as an image."""
         if not np.isfinite(pixels).all():
             raise DaitirError(
-                f"model {self.options.model} drew a picture that is not finite from prompt {order.prompt!r} (k ="
-                f" {order.k}) in {self.options.dtype}: set `dtype` to bfloat16 or float32"
+                f"model {self.options.model} drew a picture that is not finite from prompt {order.prompt!r}"
+                f" (k = {order.k}) in {self.options.dtype}: set `dtype` to bfloat16 or float32"
             )
         return Image.fromarray((pixels * 255).round().astype(np.uint8))

@@ -15,8 +15,8 @@ from daitir.errors import DaitirError
 from daitir.generators import GeneratorOptions
 
 PAIRS = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
-# What encode_prompt returns, under the names that the call takes; None is not passed on. All of these pad every
-# prompt to one length, so prompts may be read together. Other pipelines get their prompts as texts.
+# What encode_prompt returns, under the names that the call takes; None is not passed on. All of these pad
+# every prompt to one length, so prompts may be read together. Other pipelines get their prompts as texts.
 ENCODED: dict[str, tuple[str | None, ...]] = {
     "StableDiffusionPipeline": PAIRS[:2],
     "StableDiffusionXLPipeline": PAIRS,
@@ -35,7 +35,9 @@ def load_pipeline(options: GeneratorOptions) -> Any:
     }
     pipeline = call_loader(DiffusionPipeline.from_pretrained, str(folder), dtype=dtype, **parts)
     if "image" in _required(pipeline):
-        raise DaitirError(f"model {options.model} does not draw from text alone: choose a text-to-image pipeline")
+        raise DaitirError(
+            f"model {options.model} does not draw from text alone: choose a text-to-image pipeline"
+        )
     _set_scheduler(pipeline, options)
     pipeline.set_progress_bar_config(disable=True)
     if hasattr(pipeline, "vae") and hasattr(pipeline.vae, "enable_slicing"):
@@ -59,18 +61,24 @@ def _local_folder(options: GeneratorOptions) -> Path:
     if Path(options.model).is_dir():
         return Path(options.model)
     return Path(
-        call_loader(DiffusionPipeline.download, options.model, revision=options.revision, use_safetensors=True)
+        call_loader(
+            DiffusionPipeline.download, options.model, revision=options.revision, use_safetensors=True
+        )
     )
 
 
 def _parts_to_load(folder: Path) -> dict[str, Any]:
-    """Return the classes of the pipeline's models by name, as its index says; None for those it goes without."""
+    """Return the classes of the pipeline's models by name, as its index says; None for those it lacks."""
     try:
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DaitirError(f"model {folder} has no readable model_index.json ({error}): give a diffusers model") from None
+        raise DaitirError(
+            f"model {folder} has no readable model_index.json ({error}): give a diffusers model"
+        ) from None
     parts: dict[str, Any] = {}
-    for name, (library, class_) in ((name, named) for name, named in index.items() if isinstance(named, list)):
+    for name, (library, class_) in (
+        (name, named) for name, named in index.items() if isinstance(named, list)
+    ):
         part = getattr(LIBRARIES.get(library), class_, None) if class_ else None
         if class_ is None or (isinstance(part, type) and issubclass(part, torch.nn.Module)):
             parts[name] = part
@@ -85,7 +93,11 @@ def _required(pipeline: Any) -> set[str]:
 def _set_scheduler(pipeline: Any, options: GeneratorOptions) -> None:
     if options.scheduler is None:
         return
-    scheduler = getattr(diffusers, options.scheduler, None) if options.scheduler.endswith("Scheduler") else None
+    scheduler = (
+        getattr(diffusers, options.scheduler, None) if options.scheduler.endswith("Scheduler") else None
+    )
     if scheduler is None:
-        raise DaitirError(f"scheduler {options.scheduler!r} is not one of diffusers: mend `scheduler` of the generator")
+        raise DaitirError(
+            f"scheduler {options.scheduler!r} is not one of diffusers: mend `scheduler` of the generator"
+        )
     pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config)

@@ -2,8 +2,9 @@
 
     python -m daitir.mini.judge --model resources/models/mini-sd3 --blip resources/models/mini-blip
 
-draws pictures for scenes that no model was trained on. Two judges look at them: the world's own reader, and mini-blip, who
-must prefer the true text of a thing to one with another colour or another shape (a coin would be right half of the time).
+draws pictures for scenes that no model was trained on. Two judges look at them: the world's own reader, and
+mini-blip, who must prefer the true text of a thing to one with another colour or shape (a coin is right half
+of the time).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from daitir.mini.language import Known, all_of, phrase, prompt
 from daitir.mini.reading import read_scene
 from daitir.mini.sd3 import EMPTY_TOKENS
 from daitir.mini.talk import hold_dialogue
-from daitir.mini.world import COLOURS, SHAPES, SIDE, Scene, draw_scene
+from daitir.mini.world import COLOURS, SHAPES, SIDE, draw_scene
 
 Shares = dict[str, float]
 
@@ -41,7 +42,7 @@ class Drawing:
 
 
 def ask_for(count: int, round_: int | None, seed: int = 0) -> list[tuple[Known, str]]:
-    """What is known of unseen scenes, all or after ``round_`` rounds of a dialogue, and a prompt that says it."""
+    """Say what is known of unseen scenes, everything or after ``round_`` rounds, and a prompt that tells."""
     rng = random.Random(f"judge/{seed}")
     asked = []
     for i in range(count):
@@ -51,7 +52,9 @@ def ask_for(count: int, round_: int | None, seed: int = 0) -> list[tuple[Known, 
     return asked
 
 
-def draw(model: Path, asked: list[tuple[Known, str]], steps: int, guidance: float, device: str) -> list[Drawing]:
+def draw(
+    model: Path, asked: list[tuple[Known, str]], steps: int, guidance: float, device: str
+) -> list[Drawing]:
     """One picture a prompt, each from noise of its own."""
     from diffusers import StableDiffusion3Pipeline
 
@@ -76,7 +79,7 @@ def draw(model: Path, asked: list[tuple[Known, str]], steps: int, guidance: floa
 def judge_by_reading(drawings: Iterable[Drawing]) -> Shares:
     """Share of what the prompts say that the reader finds, by kind of attribute, and of prompts found whole.
 
-    A shape is right wherever it is; a colour, a size and a place are right only on the thing they were said of.
+    A shape is right wherever it is; a colour, a size and a place only on the thing they were said of.
     """
     right, said = Counter[str](), Counter[str]()
     for drawing in drawings:
@@ -91,14 +94,16 @@ def judge_by_reading(drawings: Iterable[Drawing]) -> Shares:
 
 
 def judge_by_blip(drawings: list[Drawing], model: Path, device: str) -> Shares:
-    """Share of things whose true text is nearer to the picture than the text with another colour, or shape."""
+    """Share of things whose true text is nearer to the picture than the text with another colour or shape."""
     rng = random.Random("swaps")
     right, said = Counter[str](), Counter[str]()
     score = blip_scores(model, device)
     for drawing in drawings:
         shapes = set(drawing.known.shapes)
         for thing in drawing.known.things:
-            false = {"shape": replace(thing, shape=rng.choice([shape for shape in SHAPES if shape not in shapes]))}
+            false = {
+                "shape": replace(thing, shape=rng.choice([shape for shape in SHAPES if shape not in shapes]))
+            }
             if thing.colour:
                 false["colour"] = replace(thing, colour=rng.choice([c for c in COLOURS if c != thing.colour]))
             for kind, other in false.items():
@@ -142,6 +147,7 @@ def contact_sheet(drawings: list[Drawing], columns: int = 4) -> Image.Image:
 
 
 def wrap(text: str, width: int) -> str:
+    """Break ``text`` into lines of ``width`` letters at most."""
     import textwrap
 
     return "\n".join(textwrap.wrap(text, width))
@@ -163,7 +169,10 @@ def measure(arguments: argparse.Namespace) -> dict[str, Shares]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Print the shares, and write them and the contact sheet where they are wanted."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", type=Path, required=True, help="directory of the pipeline")
     parser.add_argument("--blip", type=Path, help="directory of mini-blip, the second judge")
     parser.add_argument("--pictures", type=int, default=200)

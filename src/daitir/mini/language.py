@@ -36,6 +36,7 @@ class Known:
 
     @property
     def shapes(self) -> tuple[str, ...]:
+        """The shapes mentioned so far, in order."""
         return tuple(thing.shape for thing in self.things)
 
     def of(self, shape: str) -> Thing:
@@ -51,7 +52,7 @@ class Known:
 
     @property
     def facts(self) -> frozenset[tuple[str, str, str]]:
-        """(shape, attribute, value) of all that is known of what is there; the background counts as a shape."""
+        """(shape, attribute, value) of what is known to be there; the background counts as a shape."""
         facts = {("background", "name", self.background)} if self.background else set()
         for thing in self.things:
             facts.add((thing.shape, "shape", thing.shape))
@@ -115,9 +116,9 @@ def enumerate_words(words: list[str]) -> str:
 
 
 def prompt(known: Known, k: int) -> str:
-    """The ``k``-th (from 1) image prompt: "[adjective] [subject] in [setting], [details]. Style: photorealistic."
+    """The ``k``-th image prompt, from 1; prompts differ in adjective, in what comes first and in wording.
 
-    The prompts differ in adjective, in the thing that comes first and in wording.
+    The template is "[adjective] [subject] in [setting], [details]. Style: photorealistic."
     """
     k -= 1
     turn = k % max(len(known.things), 1)

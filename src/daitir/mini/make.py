@@ -2,15 +2,14 @@
 
     python -m daitir.mini.make --output resources/mini
 
-writes a corpus for evaluation (``images/``, ``corpus.json``, three dialogue files about the same targets) and one for
-training (``train-images/``, ``train-corpus.json``, ``train.json``). The same seed gives the same bytes.
+writes a corpus for evaluation (``images/``, ``corpus.json``, and three dialogue files on the same targets) and
+one for training (``train-images/``, ``train-corpus.json``, ``train.json``). The same seed gives the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import shutil
 from dataclasses import dataclass
@@ -87,7 +86,7 @@ def write_images(folder: Path, scenes: dict[str, Scene], seed: int) -> None:
     for name, scene in scenes.items():
         render(scene, seed).save(partial / f"{name}.png")
     shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
+    partial.replace(folder)
 
 
 def to_json(rows: list[object] | list[str] | list[dict[str, object]]) -> str:
@@ -96,6 +95,7 @@ def to_json(rows: list[object] | list[str] | list[dict[str, object]]) -> str:
 
 
 def main() -> None:
+    """Make everything below one folder."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""Muon for the matrices inside the blocks, Adam for all else: half the steps of Adam alone in our trainings."""
+"""Muon for the matrices inside the blocks of a transformer, Adam for all else."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ class MuonAndAdam(torch.optim.Optimizer):
         self.param_groups = [group for part in self.parts for group in part.param_groups]
 
     def step(self, closure: None = None) -> None:
+        """Let each part move its weights."""
         for part in self.parts:
             part.step()
 
     def state_dict(self) -> dict[str, Any]:
+        """The state of each part."""
         return {"parts": [part.state_dict() for part in self.parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore what ``state_dict`` returned."""
         for part, state in zip(self.parts, state_dict["parts"], strict=True):
             part.load_state_dict(state)
         self.param_groups = [group for part in self.parts for group in part.param_groups]

@@ -1,11 +1,11 @@
-"""Reads a picture back: which background, and which things where. The world's own judge, also of generated pictures.
+"""Reads a picture back: which background, which things, and where. Judges generated pictures, too.
 
 Shape suffixes: H height, W width, C colour channels, P places, T templates.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -33,8 +33,8 @@ KINDS = tuple(product(SHAPES, SIZES, COLOURS))
 def read_scene(image: Image.Image) -> Scene:
     """The scene that explains ``image`` best: the background, and the three most visible things at most.
 
-    A picture of another size is first brought to that of the world. On true renders at least 99 of 100 attributes are
-    right; of a picture that shows no clear thing in a cell it makes the nearest one, or nothing when the cell is calm.
+    A picture of another size is first brought to that of the world. On true renders 99 of 100 attributes are
+    right at least; something unclear is read as the thing nearest to it, and a calm cell as empty.
     """
     if image.size != (SIDE, SIDE):
         image = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
@@ -73,9 +73,9 @@ def read_thing(cell_HWC: np.ndarray, background: str, place: str) -> Thing:
     return Thing(shape, colour, size, place)
 
 
-@lru_cache(maxsize=None)
+@cache
 def templates(background: str, place: str) -> tuple[np.ndarray, np.ndarray]:
-    """Cells with each kind of thing at each offset, flat, the kinds running fastest; and their squared lengths."""
+    """Cells with each kind of thing at each offset, kinds fastest, flat; and their squared lengths."""
     empty_HWC = cells_of(background_pixels(background))[PLACES.index(place)]
     drawn = []
     for x, y in product(OFFSETS, OFFSETS):
@@ -86,6 +86,7 @@ def templates(background: str, place: str) -> tuple[np.ndarray, np.ndarray]:
     return templates_TN, (templates_TN**2).sum(axis=1)
 
 
-@lru_cache(maxsize=None)
+@cache
 def mask_at(shape: str, size: str, x: float, y: float) -> np.ndarray:
+    """Coverage of one cell by a thing that is (x, y) off its centre."""
     return shape_mask(shape, CELL / 2 + x, CELL / 2 + y, SIZES[size] * 0.97, CELL)

@@ -1,4 +1,4 @@
-"""Dialogues about a scene: a vague caption, then ten questions of one who searches and answers of one who sees."""
+"""Dialogues about a scene: a vague caption, then ten questions of who searches and answers of who sees."""
 
 from __future__ import annotations
 
@@ -12,6 +12,30 @@ from daitir.mini.world import BACKGROUNDS, COLOURS, PLACES, SHAPES, Scene, Thing
 ROUNDS = 10
 STYLES = ("human", "llm", "repetitive")
 REPEATED = 0.41  # share of the turns of the repetitive style that were said before
+
+IDLE = (  # questions that tell nothing, short and long
+    ("is it a photo?", "no", "is the picture a photo or a drawing?", "the picture is a drawing"),
+    (
+        "are there people?",
+        "no",
+        "are there any people in the picture?",
+        "no, there are no people in the picture",
+    ),
+    (
+        "how many things are there?",
+        "three",
+        "how many things are there in the picture?",
+        "there are three things",
+    ),
+    ("is it in colour?", "yes", "is the picture in colour?", "yes, the picture is in colour"),
+    ("is it pretty?", "yes", "would you say that the picture is pretty?", "yes, i would say so"),
+    (
+        "any animals?",
+        "i see none",
+        "are there any animals in the picture?",
+        "no, i can not see any animals",
+    ),
+)
 
 Answer = tuple[str, str, Known]
 """A question, its answer, and what is known then."""
@@ -61,8 +85,18 @@ def caption(scene: Scene, rng: random.Random) -> Turn:
 
 def ask(scene: Scene, known: Known, rng: random.Random, polite: bool) -> Answer:
     """One question out of those that make sense now, with its true answer."""
-    weights = {ask_shape: 3, ask_more: 2, ask_idle: 1.2, ask_colour: 4, ask_guess: 1.2, ask_place: 3, ask_side: 1.2,
-               ask_size: 2, ask_setting: 1.6, ask_guessed_setting: 1}  # fmt: skip
+    weights = {
+        ask_shape: 3,
+        ask_more: 2,
+        ask_idle: 1.2,
+        ask_colour: 4,
+        ask_guess: 1.2,
+        ask_place: 3,
+        ask_side: 1.2,
+        ask_size: 2,
+        ask_setting: 1.6,
+        ask_guessed_setting: 1,
+    }
     kinds: list[Callable[..., Answer | None]] = list(weights)
     while True:
         kind = rng.choices(kinds, list(weights.values()))[0]
@@ -110,19 +144,12 @@ def ask_more(scene: Scene, known: Known, rng: random.Random, polite: bool) -> An
 
 def ask_idle(scene: Scene, known: Known, rng: random.Random, polite: bool) -> Answer | None:
     """A question that tells nothing about this scene, as people do ask."""
-    question, answer, long_question, long_answer = rng.choice((
-        ("is it a photo?", "no", "is the picture a photo or a drawing?", "the picture is a drawing"),
-        ("are there people?", "no", "are there any people in the picture?", "no, there are no people in the picture"),
-        ("how many things are there?", "three", "how many things are there in the picture?", "there are three things"),
-        ("is it in colour?", "yes", "is the picture in colour?", "yes, the picture is in colour"),
-        ("is it pretty?", "yes", "would you say that the picture is pretty?", "yes, i would say so"),
-        ("any animals?", "i see none", "are there any animals in the picture?", "no, i can not see any animals"),
-    ))  # fmt: skip
+    question, answer, long_question, long_answer = rng.choice(IDLE)
     return (long_question, long_answer, known) if polite else (question, answer, known)
 
 
 def ask_colour(scene: Scene, known: Known, rng: random.Random, polite: bool) -> Answer | None:
-    """What colour is the star?"""
+    """Ask what colour the star is."""
     if not (thing := thing_of(scene, known, rng, "colour")):
         return None
     known = known.learn(thing.shape, colour=thing.colour)
@@ -149,7 +176,7 @@ def ask_guess(scene: Scene, known: Known, rng: random.Random, polite: bool) -> A
 
 
 def ask_place(scene: Scene, known: Known, rng: random.Random, polite: bool) -> Answer | None:
-    """Where is the star?"""
+    """Ask where the star is."""
     if not (thing := thing_of(scene, known, rng, "place")):
         return None
     place = where(str(thing.place))
@@ -193,7 +220,7 @@ def ask_size(scene: Scene, known: Known, rng: random.Random, polite: bool) -> An
 
 
 def ask_setting(scene: Scene, known: Known, rng: random.Random, polite: bool) -> Answer | None:
-    """Where was this taken?"""
+    """Ask for the background."""
     if known.background:
         return None
     setting = SETTINGS[scene.background]

@@ -69,7 +69,7 @@ def edges(pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def reconstruction(model: AutoencoderKL, pixels: Tensor) -> Losses:
-    """Absolute and squared error of the pixels, absolute error of the edges, and a faint pull to unit variance."""
+    """Errors of the pixels and of the edges, and a faint pull of the latents to unit variance."""
     pixels = pixels.to(model.device)
     posterior = model.encode(pixels).latent_dist
     decoded = model.decode(posterior.sample()).sample.float()
@@ -82,7 +82,7 @@ def reconstruction(model: AutoencoderKL, pixels: Tensor) -> Losses:
 
 @torch.no_grad()
 def measure_latents(model: AutoencoderKL, scenes: int = 512) -> dict[str, float]:
-    """The shift and scale that bring the latents to mean 0 and variance 1, as the diffusion model wants them."""
+    """The shift and scale that bring the latents to mean 0 and variance 1, as diffusion models want them."""
     rng = random.Random("latents")
     batch = pixels_of([draw_scene(rng, "models") for _ in range(scenes)], rng)
     latents = model.encode(batch.to(model.device)).latent_dist.mode()
@@ -105,6 +105,7 @@ def train_autoencoder(plan: Plan, scratch: Path) -> AutoencoderKL:
 
 
 def main() -> None:
+    """Train by the command line."""
     arguments = command_line("Train the autoencoder of mini-sd3.", STEPS).parse_args()
     torch.set_num_threads(arguments.threads)
     plan = Plan(

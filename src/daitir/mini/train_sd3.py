@@ -1,4 +1,4 @@
-"""Train mini-sd3: its autoencoder first, then the transformer and the text encoders together by flow matching."""
+"""Train the transformer and the text encoders of mini-sd3 together, by flow matching on its own latents."""
 
 import random
 from dataclasses import replace
@@ -60,7 +60,7 @@ def known_of(scene: Scene, rng: random.Random) -> Known:
 
 
 class PlainAttention:
-    """Joint attention in plain products: with heads this small, twice as fast to train on a CPU as the fused kernel."""
+    """Joint attention in plain products: with heads so small, twice as fast to train as the fused one."""
 
     def __call__(
         self,
@@ -69,6 +69,8 @@ class PlainAttention:
         encoder_hidden_states: Tensor,
         attention_mask: None = None,
     ) -> tuple[Tensor, Tensor]:
+        """Attend over picture and words at once, as diffusers' own processor does."""
+
         def heads(states: Tensor) -> Tensor:
             return states.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
 
@@ -97,7 +99,7 @@ class Lesson:
         self.tokenizer, self.latents = tokenizer, latents
 
     def __call__(self, step: int, rng: random.Random) -> Losses:
-        """Squared error of the velocity at logit-normal times, as SD3 is trained, a little more of it in the noise."""
+        """Squared error of the velocity at logit-normal times, as SD3 is trained, a little noisier."""
         places = [rng.randrange(len(self.latents)) for _ in range(BATCH)]
         prompts = [prompt(known_of(scene_of(i), rng), rng.randint(1, 3)) for i in places]
         tokens = tokens_of(self.tokenizer, ["" if rng.random() < DROPPED else text for text in prompts])
@@ -137,6 +139,7 @@ def averaged_weights(painter: Painter, checkpoint: Path) -> dict[str, Tensor]:
 
 
 def main() -> None:
+    """Train, or export a snapshot of a training, by the command line."""
     parser = command_line("Train mini-sd3.", STEPS)
     parser.add_argument(
         "--autoencoder", type=Path, required=True, help="directory that train_autoencoder wrote"

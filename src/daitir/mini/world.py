@@ -1,4 +1,4 @@
-"""The picture world: 48 pixel scenes of three things before a setting, drawn from their names and read back from their pixels."""
+"""The picture world: scenes of three things before a background, 48 pixels wide, drawn from their names."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ class Thing:
 
     @property
     def name(self) -> str:
+        """All of its attributes in words."""
         return " ".join(str(value) for value in (self.size, self.colour, self.shape, self.place))
 
 
@@ -137,7 +138,7 @@ def vary_scene(scene: Scene, rng: random.Random, change: float) -> Scene:
 
 
 def render(scene: Scene, seed: int = 0) -> Image.Image:
-    """The picture of ``scene``; ``seed`` moves its things by a pixel at most and changes its shades a little."""
+    """The picture of ``scene``; ``seed`` moves its things by a pixel at most and shifts its shades."""
     rng = random.Random(f"{seed}/{scene.name}")
     pixels = background_pixels(scene.background) + rng.uniform(-5, 5)
     for thing in sorted(scene.things, key=lambda thing: thing.name):
@@ -159,6 +160,7 @@ def background_pixels(background: str) -> np.ndarray:
 
 
 def cell_centre(place: str) -> tuple[float, float]:
+    """(x, y) in pixels of the middle of a place."""
     row, column = divmod(PLACES.index(place), 3)
     return (column + 0.5) * CELL, (row + 0.5) * CELL
 
@@ -177,7 +179,7 @@ def shape_mask(shape: str, x: float, y: float, radius: float, side: int) -> np.n
 
 @lru_cache
 def outlines(shape: str) -> tuple[tuple[int, tuple[tuple[float, float], ...]], ...]:
-    """(ink, outline) of each layer of ``shape`` in a circle of radius 1, y pointing down; ink 0 cuts a hole."""
+    """(ink, outline) of each layer of ``shape`` in a circle of radius 1, y points down; ink 0 cuts a hole."""
     match shape:
         case "circle":
             return ((255, disc(0, 0, 0.96)),)
@@ -214,17 +216,20 @@ def outlines(shape: str) -> tuple[tuple[int, tuple[tuple[float, float], ...]], .
 
 
 def disc(x: float, y: float, radius: float, corners: int = 48) -> tuple[tuple[float, float], ...]:
+    """A circle as a polygon."""
     angles = [2 * math.pi * i / corners for i in range(corners)]
     return tuple((x + radius * math.cos(angle), y + radius * math.sin(angle)) for angle in angles)
 
 
 def star() -> Iterator[tuple[float, float]]:
+    """Five long corners, five short ones."""
     for i in range(10):
         radius = 1.08 if i % 2 == 0 else 0.44
         yield radius * math.sin(i * math.pi / 5), 0.06 - radius * math.cos(i * math.pi / 5)
 
 
 def heart() -> Iterator[tuple[float, float]]:
+    """The well-known curve, brought into the circle."""
     for i in range(48):
         t = 2 * math.pi * i / 48
         x = 16 * math.sin(t) ** 3

@@ -25,7 +25,7 @@ class JoinOptions(Options):
 
 
 class TransformersOptions(Options):
-    """A chat model of transformers; templates are Jinja files, those of this package unless others are named."""
+    """A chat model of transformers; templates are Jinja files, this package's unless others are named."""
 
     kind: Literal["transformers"]
     model: str
@@ -55,7 +55,7 @@ class Reformulator(Protocol):
 def load_reformulator(
     options: JoinOptions | TransformersOptions, scratch: Path | None = None
 ) -> Reformulator:
-    """Return the reformulator of ``options``; finished answers are kept in ``scratch`` and found there again."""
+    """Return the reformulator of ``options``; finished answers are kept and found again in ``scratch``."""
     if isinstance(options, JoinOptions):
         from daitir.reformulators.join import JoinReformulator
 

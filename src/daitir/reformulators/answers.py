@@ -7,9 +7,11 @@ from pathlib import Path
 from daitir.files import digest_text, write_text
 
 MARKUP = re.compile(
-    r"<\|[^<>]*\|>|</?(?:s|bos|eos|pad|unk|think|user|assistant|system|start_of_turn|end_of_turn)>|\[/?(?:INST|SYS)\]"
+    r"<\|[^<>]*\|>"
+    r"|</?(?:s|bos|eos|pad|unk|think|user|assistant|system|start_of_turn|end_of_turn)>"
+    r"|\[/?(?:INST|SYS)\]"
 )
-QUOTES = ('""', "''", "“”", "‘’", "``")
+QUOTES = (('"', '"'), ("'", "'"), ("\u201c", "\u201d"), ("\u2018", "\u2019"), ("`", "`"))
 
 
 def clean(text: str) -> str:
@@ -25,7 +27,7 @@ def clean(text: str) -> str:
 def fault(text: str, finished: bool, max_new_tokens: int) -> str | None:
     """Return what makes an answer useless, or None for a good one."""
     if not finished:
-        return f"cut off after max_new_tokens ({max_new_tokens}), raise it if the answer looks sound: {text[:60]!r}"
+        return f"cut off after max_new_tokens ({max_new_tokens}; raise it if this looks sound): {text[:60]!r}"
     if MARKUP.search(text):
         return f"chat markup in it: {text[:60]!r}"
     if not clean(text):
@@ -36,7 +38,7 @@ def fault(text: str, finished: bool, max_new_tokens: int) -> str | None:
 
 
 class AnswerStore:
-    """Good answers by message, kept in a folder: one finished file a batch, named by the messages it answers."""
+    """Good answers by message, kept in a folder: one finished file a batch, named by its messages."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder

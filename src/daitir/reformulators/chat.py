@@ -38,7 +38,7 @@ class Answer:
 
 
 class ChatModel:
-    """Answers messages greedily, or by sampling keyed by the message; neighbours in a batch change nothing."""
+    """Answers greedily, or by sampling keyed by the message; neighbours in a batch change nothing."""
 
     def __init__(self, options: TransformersOptions) -> None:
         use_one_thread()
@@ -47,15 +47,19 @@ class ChatModel:
         settings = {"revision": options.revision, "trust_remote_code": options.trust_remote_code}
         self.tokenizer = call_loader(AutoTokenizer.from_pretrained, options.model, **settings)
         if self.tokenizer.chat_template is None:
-            raise DaitirError(f"model {options.model} has no chat template: choose an instruction-tuned model")
+            raise DaitirError(
+                f"model {options.model} has no chat template: choose an instruction-tuned model"
+            )
         dtype = getattr(torch, options.dtype)
-        self.model = load_weights(AutoModelForCausalLM, options.model, dtype=dtype, **settings).to(self.device)
+        self.model = load_weights(AutoModelForCausalLM, options.model, dtype=dtype, **settings).to(
+            self.device
+        )
         self.ends = _end_tokens(self.model, self.tokenizer)
         takes = inspect.signature(self.model.forward).parameters
         self.last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
 
     def answer(self, messages: list[str], attempt: int) -> Iterator[dict[str, Answer]]:
-        """Yield the answers batch by batch, by message; ``attempt`` counts from 0 and reseeds the sampling."""
+        """Yield the answers by message, batch by batch; ``attempt`` counts from 0 and seeds the sampling."""
         tokens = [self._tokenise(message) for message in messages]
         for message, ids in zip(messages, tokens, strict=True):
             self._require_room(message, len(ids))
@@ -78,9 +82,9 @@ class ChatModel:
         room = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         if room is not None and length + self.options.max_new_tokens > room:
             raise DaitirError(
-                f"a message of {length} tokens leaves no room for {self.options.max_new_tokens} new ones in the"
-                f" {room} of model {self.options.model}: lower max_new_tokens or choose another model; the message"
-                f" begins with {message[:60]!r}"
+                f"a message of {length} tokens leaves no room for {self.options.max_new_tokens} new ones in"
+                f" the {room} of model {self.options.model}: lower max_new_tokens or choose another model;"
+                f" the message begins with {message[:60]!r}"
             )
 
     def _sampler(self, messages: list[str], attempt: int) -> "Sampler | None":
@@ -89,7 +93,7 @@ class ChatModel:
 
     @torch.inference_mode()
     def _write(self, rows: list[list[int]], sampler: "Sampler | None") -> list[list[int]]:
-        """Return the new tokens of each row, ended by an end token unless cut off; stops when all rows have ended."""
+        """Return the new tokens of each row, an end token last unless cut off; all rows ended end it."""
         ids_BT, mask_BT = self._pad_left(rows)
         positions_BT = (mask_BT.cumsum(dim=1) - 1).clamp(min=0)
         cache = DynamicCache(config=self.model.config)
@@ -107,7 +111,7 @@ class ChatModel:
             chosen_B = (sampler.noisy(logits_BV) if sampler else logits_BV).argmax(dim=-1)
             chosen_TB.append(chosen_B.cpu())
             ended_B |= torch.isin(chosen_TB[-1], self.ends)
-            ids_BT = chosen_B[:, None]
+            ids_BT = chosen_B[:, None].to(self.device)
             mask_BT = torch.cat([mask_BT, mask_BT.new_ones(len(rows), 1)], dim=1)
             positions_BT = positions_BT[:, -1:] + 1
         return [self._until_end(row) for row in torch.stack(chosen_TB, dim=1).tolist()]
@@ -130,8 +134,9 @@ class ChatModel:
 
 
 class Sampler:
-    """Sampling as the highest of noisy logits (Gumbel-max), each row with its own seed: a row draws the same
-    answer in any batch.
+    """Sampling as the highest of noisy logits (Gumbel-max): each row has its own seed.
+
+    So a row draws the same answer in any batch.
     """
 
     def __init__(self, messages: list[str], attempt: int, temperature: float) -> None:
@@ -152,10 +157,12 @@ class Sampler:
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> Tensor:
-    """Return the tokens that end an answer: those that the model's generation settings and its tokenizer name."""
+    """Return the tokens that end an answer, as the model's generation settings and its tokenizer say."""
     named = model.generation_config.eos_token_id if model.generation_config else None
     ends = set(named if isinstance(named, list) else [named]) | {tokenizer.eos_token_id}
     ends.discard(None)
     if not ends:
-        raise DaitirError(f"model {model.name_or_path} names no token that ends an answer: choose another model")
+        raise DaitirError(
+            f"model {model.name_or_path} names no token that ends an answer: choose another model"
+        )
     return torch.tensor(sorted(ends))

@@ -13,8 +13,10 @@ FOLDER = Path(__file__).parent
 
 
 class Templates:
-    """The two templates: of the query text (variables ``caption``, ``elaborations``, ``turns``) and of a prompt
-    (variables ``query`` and ``k`` from 1; not K, so that more prompts keep the earlier ones).
+    """The two templates of a chat model.
+
+    That of the query text has the variables ``caption``, ``elaborations`` and ``turns``; that of a prompt has
+    ``query`` and ``k`` from 1 (not K, so that more prompts keep the earlier ones).
     """
 
     def __init__(self, query: Path | None, prompt: Path | None) -> None:

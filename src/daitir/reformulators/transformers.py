@@ -13,7 +13,7 @@ from daitir.reformulators.templates import Templates
 
 
 class TransformersReformulator:
-    """Asks each different message once; an answer that cannot be used is asked for again, then refused by name."""
+    """Asks each different message once; a useless answer is asked for again, then refused by name."""
 
     def __init__(self, options: TransformersOptions, scratch: Path | None) -> None:
         from daitir.reformulators.chat import ChatModel
@@ -31,8 +31,12 @@ class TransformersReformulator:
             for round_ in rounds
         }
         self._ask(_named(messages.items()), "query texts", "queries")
-        asked = {place: self._prompt_messages(clean(self.store[message])) for place, message in messages.items()}
-        self._ask(_named((place, text) for place, texts in asked.items() for text in texts), "prompts", "prompts")
+        asked = {
+            place: self._prompt_messages(clean(self.store[message])) for place, message in messages.items()
+        }
+        self._ask(
+            _named((place, text) for place, texts in asked.items() for text in texts), "prompts", "prompts"
+        )
         for (dialogue, round_), message in messages.items():
             raw = [self.store[message], *(self.store[text] for text in asked[dialogue, round_])]
             query_text, *prompts = map(clean, raw)
@@ -61,9 +65,9 @@ class TransformersReformulator:
         if faults:
             message, reason = next(iter(faults.items()))
             raise DaitirError(
-                f"model {self.options.model} gave no usable answer to {len(faults)} of {len(names)} requests for {what}"
-                f" in {self.options.attempts} attempts; the first is {names[message]}, {reason}. Choose another model"
-                " or template, or raise `attempts`; the other answers are kept"
+                f"model {self.options.model} gave no usable answer to {len(faults)} of {len(names)} requests for"
+                f" {what} in {self.options.attempts} attempts; the first is {names[message]}, {reason}. Choose"
+                " another model or template, or raise `attempts`; the other answers are kept"
             )
 
 

@@ -1,7 +1,7 @@
 """Gathers what a shown dialogue consists of: turns, query texts, prompts, generated images, candidates."""
 
-from dataclasses import dataclass
-from functools import cache, cached_property
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -19,12 +19,14 @@ from daitir.shards import read_shard
 
 @dataclass(frozen=True)
 class Gallery:
-    """Where the parts of a dialogue set's examples lie."""
+    """Where the parts of a dialogue set's examples lie; what was read once is kept."""
 
     layout: Layout
     dialogues: str
     shards: int
     corpus_images: Path
+    read: dict[Path, dict[str, Query]] = field(default_factory=dict)
+    uris: dict[Path, str] = field(default_factory=dict)
 
     @cached_property
     def by_id(self) -> dict[str, Dialogue]:
@@ -40,7 +42,9 @@ class Gallery:
     def query(self, system: System, dialogue_id: str, round_: int) -> Query:
         """Return what a system's reformulator made of one round."""
         path = Path(self.layout.queries(system.queries, self.dialogues, self.shard_of(dialogue_id)))
-        found = _queries(path).get(query_key(dialogue_id, round_))
+        if path not in self.read:
+            self.read[path] = {query.key: query for query in read_queries(path)}
+        found = self.read[path].get(query_key(dialogue_id, round_))
         if found is None:
             raise DaitirError(
                 f"{path} lacks round {round_} of {dialogue_id!r}: remove the shard and run again"
@@ -64,17 +68,9 @@ class Gallery:
         path = inside(self.corpus_images, key, "ranks")
         if not path.is_file():
             raise DaitirError(f"corpus image {path} does not exist: mend `images:` of the corpus")
-        return _file_uri(path)
-
-
-@cache
-def _queries(path: Path) -> dict[str, Query]:
-    return {query.key: query for query in read_queries(path)}
-
-
-@cache
-def _file_uri(path: Path) -> str:
-    return data_uri(path.read_bytes(), str(path))
+        if path not in self.uris:
+            self.uris[path] = data_uri(path.read_bytes(), str(path))
+        return self.uris[path]
 
 
 def focus(run: Measured) -> tuple[System, System] | None:

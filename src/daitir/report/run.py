@@ -86,8 +86,10 @@ class Measured:
 
     @cached_property
     def measures(self) -> list[str]:
-        """Measures that have a value at the last round, in the order of the table."""
-        return list(dict.fromkeys(cells(self.tables.by_round, round=self.last)["measure"]))
+        """Measures of the table of all systems at the last round."""
+        known = dict.fromkeys(cells(self.tables.by_round, round=self.last)["measure"])
+        recall = f"recall@{self.headline}"
+        return [name for name in known if name == recall or not name.startswith(("recall", "log_rank"))]
 
     @property
     def shown_comparisons(self) -> list[Any]:

@@ -1,11 +1,13 @@
 """What a run shows, in plain words made from its numbers: also when a fusion does not beat its text."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from daitir.report.numbers import listed, p_value, points, rank, share
 from daitir.report.run import Measured, System
 
 BETTER, WORSE = "better", "worse"
+HARDLY = 0.02
 
 
 @dataclass(frozen=True)
@@ -50,27 +52,44 @@ def text_alone(run: Measured) -> str:
 
 def against_baseline(run: Measured, systems: list[System]) -> str:
     """Say which systems beat their baseline, which lose, and for which no difference is shown."""
-    by_verdict: dict[str, list[str]] = {}
-    for system in systems:
-        change = run.change(system.name, run.hits, run.last)
-        phrase = (
-            f"`{system.name}` against `{system.baseline}` ({points(change.difference)} points, 95 % interval"
-        )
-        phrase += f" {points(change.low)} to {points(change.high)}, p {_equals(change.p_holm)})"
-        by_verdict.setdefault(change.verdict, []).append(phrase)
-    better, worse = by_verdict.pop(BETTER, []), by_verdict.pop(WORSE, [])
-    neither = [phrase for phrases in by_verdict.values() for phrase in phrases]
-    where = f"in Hits@{run.headline} at round {run.last}"
-    sentences = []
-    if better:
-        sentences.append(f"Better {where}: {listed(better)}.")
-    else:
-        sentences.append(f"None is shown to be better {where}.")
+    baselines = dict.fromkeys(str(system.baseline) for system in systems)
+    return " ".join(
+        _against(run, baseline, [system for system in systems if system.baseline == baseline])
+        for baseline in baselines
+    )
+
+
+def _against(run: Measured, baseline: str, systems: list[System]) -> str:
+    rows = [run.change(system.name, run.hits, run.last) for system in systems]
+    better, worse = ([_phrase(row) for row in rows if row.verdict == word] for word in (BETTER, WORSE))
+    neither = [_phrase(row) for row in rows if row.verdict not in (BETTER, WORSE)]
+    where = f"than `{baseline}` in Hits@{run.headline} at round {run.last}"
+    sentences = [f"Better {where}: {listed(better)}." if better else f"None is shown to be better {where}."]
     if worse:
         sentences.append(f"Worse: {listed(worse)}.")
     if neither:
         sentences.append(f"No difference is shown for {listed(neither)}.")
+    if run.last > 0:
+        sentences.append(_over_rounds(run, systems))
     return " ".join(sentences)
+
+
+def _phrase(row: Any) -> str:
+    return (
+        f"`{row.system}` ({points(row.difference)} points, 95 % interval {points(row.low)} to"
+        f" {points(row.high)}, p {_equals(row.p_holm)})"
+    )
+
+
+def _over_rounds(run: Measured, systems: list[System]) -> str:
+    rows = [run.change(system.name, "bri", run.last) for system in systems]
+    names = {word: [f"`{row.system}`" for row in rows if row.verdict == word] for word in (BETTER, WORSE)}
+    parts = [
+        f"{listed(found)} {'is' if len(found) == 1 else 'are'} {word}"
+        for word, found in names.items()
+        if found
+    ]
+    return f"Over all rounds, by BRI, {listed(parts) if parts else 'no difference is shown for any'}."
 
 
 def _equals(value: float) -> str:
@@ -100,12 +119,14 @@ def weighing(run: Measured) -> str:
     """Say which way the gate leans, and whether it falls as text and image agree more (ADaFuSE, Figure 4)."""
     sentences = []
     for name, rows in run.tables.gates.groupby("system", sort=False):
-        first, last = rows.iloc[0], rows.iloc[-1]
+        first, last = rows["gate"].iloc[0], rows["gate"].iloc[-1]
+        turn = "falls, as ADaFuSE reports" if last < first else "rises, against what ADaFuSE reports"
         sentences.append(
-            f"`{name}` gives the text a weight of {first['gate']:.2f} where text and images agree least and"
-            f" {last['gate']:.2f} where they agree most"
+            f"`{name}` gives the text a weight of {first:.2f} in the tenth of the queries whose text and"
+            f" images agree least, and {last:.2f} where they agree most"
+            + (": hardly a change." if abs(last - first) < HARDLY else f": it {turn}.")
         )
-    return f"{listed(sentences)} (the rest goes to the images)."
+    return " ".join(sentences)
 
 
 def spread_of_seeds(run: Measured, names: list[str]) -> str:
@@ -113,10 +134,9 @@ def spread_of_seeds(run: Measured, names: list[str]) -> str:
     parts = []
     for name in names:
         row = run.value(name, run.hits, run.last)
-        parts.append(
-            f"`{name}` is the mean of {row.seeds} trainings that lie between {share(row.lowest_seed)} %"
-            f" and {share(row.highest_seed)} %"
-        )
+        low, high = share(row.lowest_seed), share(row.highest_seed)
+        apart = f"all at {low} %" if low == high else f"that lie between {low} % and {high} %"
+        parts.append(f"`{name}` is the mean of {row.seeds} trainings {apart}")
     return f"{listed(parts)} in Hits@{run.headline} at round {run.last}."
 
 
@@ -131,10 +151,10 @@ def certainty(run: Measured) -> str:
         return text
     changes = [run.change(system.name, run.hits, run.last) for system in run.compared]
     return (
-        f"{text} Differences between two systems on the same dialogues are known better, here to about"
-        f" {100 * _half(changes):.1f} points; a smaller true difference cannot be seen in this run,"
-        " and “no difference shown” is not “no difference”. p-values are corrected for the number of"
-        " systems compared (Holm)."
+        f"{text} Differences between two systems on the same dialogues are known to about"
+        f" {100 * _half(changes):.1f} points; a smaller true difference cannot be seen in this run, and “no"
+        " difference shown” is not “no difference”. p-values are corrected for the number of systems compared"
+        " (Holm), intervals are not: a system may lie just above 0 and still not be shown to be better."
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from daitir.command import parse_call, stage_parser
 from daitir.corpora import read_corpus
@@ -26,7 +27,7 @@ class EncodeOptions(Options):
     """What decides the features; ``digests`` stand for the model."""
 
     code: str
-    digests: dict[str, str] = {}
+    digests: dict[str, str] = Field(default_factory=dict)
     encoder: EncoderOptions
 
 
@@ -39,7 +40,9 @@ def encode_queries(options: EncodeOptions, queries: list[Path], output: Path, re
     write_features(output, [query.key for query in asked], encoded.features, who)
 
 
-def encode_corpus(options: EncodeOptions, names: Path, folder: Path, output: Path, record: dict[str, Any]) -> None:
+def encode_corpus(
+    options: EncodeOptions, names: Path, folder: Path, output: Path, record: dict[str, Any]
+) -> None:
     """Write the features of the images of a corpus."""
     candidates = read_corpus(names)
     encoder = load_encoder(options.encoder)
@@ -49,7 +52,9 @@ def encode_corpus(options: EncodeOptions, names: Path, folder: Path, output: Pat
         try:
             data = path.read_bytes()
         except (FileNotFoundError, IsADirectoryError):
-            raise DaitirError(f"{path} does not exist, but {names} lists it: fetch it or mend the list") from None
+            raise DaitirError(
+                f"{path} does not exist, but {names} lists it: fetch it or mend the list"
+            ) from None
         return digest_bytes([data]), encoder.pixels(decode_image(data, str(path)))
 
     prepared = in_threads(prepare, candidates, options.encoder.workers)
@@ -66,7 +71,9 @@ def encode_pictures(options: EncodeOptions, shard: Path, output: Path, record: d
     encoder = load_encoder(options.encoder)
 
     def prepare(picture: Picture) -> tuple[str, np.ndarray]:
-        return digest_bytes([picture.data]), encoder.pixels(decode_image(picture.data, f"{shard}, {picture.key}"))
+        return digest_bytes([picture.data]), encoder.pixels(
+            decode_image(picture.data, f"{shard}, {picture.key}")
+        )
 
     features, digests = encode_all(
         encoder, in_threads(prepare, different, options.encoder.workers), len(different)
@@ -75,7 +82,9 @@ def encode_pictures(options: EncodeOptions, shard: Path, output: Path, record: d
     rows = [row[picture.data] for picture in pictures]
     contents = (f"{picture.key} {digests[at]}".encode() for picture, at in zip(pictures, rows, strict=True))
     inputs = {"pictures": digest_bytes(contents)}
-    write_features(output, [picture.key for picture in pictures], features[rows], provenance("encode", record, inputs))
+    write_features(
+        output, [picture.key for picture in pictures], features[rows], provenance("encode", record, inputs)
+    )
 
 
 def encode_all(

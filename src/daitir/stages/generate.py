@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from daitir.command import parse_call, stage_parser
 from daitir.errors import DaitirError, exit_with_one_line
 from daitir.files import digest_text
@@ -27,7 +29,7 @@ class GenerateOptions(Options):
     """What decides the pictures; ``digests`` stand for the model."""
 
     code: str
-    digests: dict[str, str] = {}
+    digests: dict[str, str] = Field(default_factory=dict)
     generator: GeneratorOptions
 
 
@@ -46,17 +48,20 @@ def orders(queries: list[Query], options: GeneratorOptions, path: Path) -> Itera
     for query in queries:
         if len(query.prompts) < options.images:
             raise DaitirError(
-                f"{path}: query {query.key} has {len(query.prompts)} prompts for {options.images} images: raise"
-                " `prompts` of the reformulator or lower `images` of the generator"
+                f"{path}: query {query.key} has {len(query.prompts)} prompts for {options.images} images:"
+                " raise `prompts` of the reformulator or lower `images` of the generator"
             )
         for k, prompt in enumerate(query.prompts[: options.images], start=1):
-            yield picture_key(query.dialogue_id, query.round, k), Order(prompt, k, image_seed(options.seed, prompt, k))
+            yield (
+                picture_key(query.dialogue_id, query.round, k),
+                Order(prompt, k, image_seed(options.seed, prompt, k)),
+            )
 
 
 def draw_missing(
     wanted: list[Order], options: GeneratorOptions, scratch: Path, record: dict[str, Any]
 ) -> dict[str, Picture]:
-    """Return the pictures of the orders by scratch key; those that ``scratch`` lacks are drawn and kept there."""
+    """Return the pictures of the orders by scratch key; those that ``scratch`` lacks are drawn and kept."""
     found = {picture.key: picture for file in sorted(scratch.glob("*.tar")) for picture in read_shard(file)}
     missing = [order for order in wanted if scratch_key(order) not in found]
     progress = Progress("images", total=len(wanted), unit="images", done=len(wanted) - len(missing))
@@ -75,7 +80,9 @@ def scratch_key(order: Order) -> str:
     return digest_text(order.prompt, str(order.k), str(order.seed))
 
 
-def encode_picture(order: Order, image: "Image", options: GeneratorOptions, record: dict[str, Any]) -> Picture:
+def encode_picture(
+    order: Order, image: "Image", options: GeneratorOptions, record: dict[str, Any]
+) -> Picture:
     """Return an image as the bytes that are stored, and how it was made."""
     if options.stored_size is not None:
         image.thumbnail((options.stored_size, options.stored_size))
@@ -95,7 +102,9 @@ def main() -> None:
     """Run the stage from the command line."""
     parser = stage_parser(__doc__)
     parser.add_argument("--queries", type=Path, required=True, help="queries of one shard, Parquet")
-    parser.add_argument("--scratch", type=Path, required=True, help="folder for finished batches; removed at the end")
+    parser.add_argument(
+        "--scratch", type=Path, required=True, help="folder for finished batches; removed at the end"
+    )
     parser.add_argument("--output", type=Path, required=True, help="image shard, tar")
     call = parse_call(parser, GenerateOptions)
     paths = call.arguments

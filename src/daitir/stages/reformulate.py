@@ -29,13 +29,18 @@ class ReformulateOptions(Options):
     """What decides the queries; ``digests`` stand for the model and the templates."""
 
     code: str
-    digests: dict[str, str] = {}
+    digests: dict[str, str] = Field(default_factory=dict)
     reformulator: ReformulatorOptions
     rounds: Rounds
 
 
 def run(
-    options: ReformulateOptions, dialogues: Path, shard: str, scratch: Path, output: Path, record: dict[str, Any]
+    options: ReformulateOptions,
+    dialogues: Path,
+    shard: str,
+    scratch: Path,
+    output: Path,
+    record: dict[str, Any],
 ) -> None:
     """Write the queries of one shard, ``{s}-of-{n}``, of a dialogue set."""
     chosen = picks_shard([dialogue.dialogue_id for dialogue in read_dialogues(dialogues)], shard)
@@ -54,8 +59,8 @@ def asked_rounds(dialogue: Dialogue, rounds: Rounds, path: Path) -> list[int]:
     """Return the rounds of a dialogue that are worked on; a dialogue with fewer turns is refused."""
     if len(dialogue.turns) < rounds.rounds:
         raise DaitirError(
-            f"{path}: dialogue {dialogue.dialogue_id!r} has {len(dialogue.turns)} turns for {rounds.rounds} rounds:"
-            " lower `rounds:`"
+            f"{path}: dialogue {dialogue.dialogue_id!r} has {len(dialogue.turns)} turns for {rounds.rounds}"
+            " rounds: lower `rounds:`"
         )
     return rounds_of(dialogue.dialogue_id, rounds.rounds, rounds.rounds_per_dialogue)
 
@@ -65,7 +70,9 @@ def main() -> None:
     parser = stage_parser(__doc__)
     parser.add_argument("--dialogues", type=Path, required=True, help="dialogue set, Parquet")
     parser.add_argument("--shard", required=True, help="which shard: {s}-of-{n}, s from 0")
-    parser.add_argument("--scratch", type=Path, required=True, help="folder for finished answers; removed at the end")
+    parser.add_argument(
+        "--scratch", type=Path, required=True, help="folder for finished answers; removed at the end"
+    )
     parser.add_argument("--output", type=Path, required=True, help="queries, Parquet")
     call = parse_call(parser, ReformulateOptions)
     paths = call.arguments

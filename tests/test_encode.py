@@ -1,0 +1,138 @@
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from daitir.errors import DaitirError
+from daitir.features import read_features
+from daitir.queries import Query, write_queries
+from daitir.shards import Picture, write_shard
+from daitir.stages import encode
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("made")
+    tiny.blip(root / "blip")
+    tiny.corpus(root)
+    return root
+
+
+def record_of(made, **text):
+    encoder = {"kind": "blip", "model": str(made / "blip"), "revision": None, "dtype": "float32"}
+    return {"code": "revision-1", "digests": {"model": "ab"}, "encoder": encoder | text}
+
+
+def call(made, what, output, monkeypatch, record, how=None, **paths):
+    """Run the stage as the workflow does."""
+    arguments = {
+        "options": [json.dumps(record)],
+        "how": [json.dumps({"encoder": {"device": "cpu", "batch_size": 4} | (how or {})})],
+        "output": [output],
+    } | {name: value if isinstance(value, list) else [value] for name, value in paths.items()}
+    line = [part for name, values in arguments.items() for part in (f"--{name}", *map(str, values))]
+    monkeypatch.setattr(sys, "argv", ["encode", what, *line])
+    encode.main()
+    return output.read_bytes()
+
+
+def corpus(made, output, monkeypatch, **how):
+    paths = {"list": made / "corpus.json", "images": made / "images"}
+    return call(made, "corpus", output, monkeypatch, record_of(made), how, **paths)
+
+
+def test_corpus_features_are_kept_under_the_image_names(made, tmp_path, monkeypatch):
+    """One unit vector an image, and the same bytes however they are computed."""
+    wanted = corpus(made, tmp_path / "a.h5", monkeypatch)
+    features = read_features(tmp_path / "a.h5")
+    assert features.keys == [f"{number}.png" for number in range(7)]
+    assert features.matrix.shape == (7, 16)
+    assert list(features.provenance["inputs"]) == ["corpus"]
+    assert corpus(made, tmp_path / "b.h5", monkeypatch, batch_size=64, workers=0) == wanted
+    assert corpus(made, tmp_path / "c.h5", monkeypatch, batch_size=1, workers=3) == wanted
+
+
+def test_query_features_of_shards_are_those_of_the_whole(made, tmp_path, monkeypatch):
+    """Queries of several shards go into one store; texts that were cut are counted."""
+    queries = [
+        Query(f"d{n}", r, " ".join(["star"] * (1 + 5 * n + r)), ()) for n in range(4) for r in range(2)
+    ]
+    write_queries(tmp_path / "all.parquet", queries, {})
+    write_queries(tmp_path / "0.parquet", queries[::2], {})
+    write_queries(tmp_path / "1.parquet", queries[1::2], {})
+    record = record_of(made, max_tokens=16)
+    one = call(made, "queries", tmp_path / "a.h5", monkeypatch, record, queries=tmp_path / "all.parquet")
+    shards = [tmp_path / "0.parquet", tmp_path / "1.parquet"]
+    two = call(made, "queries", tmp_path / "b.h5", monkeypatch, record, {"batch_size": 3}, queries=shards)
+    assert one == two
+    features = read_features(tmp_path / "a.h5")
+    assert features.keys == [query.key for query in queries]
+    assert features.provenance["texts"] == {"all": 8, "truncated": 2}  # of 16 and 17 words
+
+
+def png(seed):
+    stream = io.BytesIO()
+    Image.frombytes("RGB", (24, 24), np.random.default_rng(seed).bytes(24 * 24 * 3)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_equal_pictures_get_equal_features(made, tmp_path, monkeypatch):
+    """Every picture of a shard is there, equal ones computed once."""
+    pictures = [Picture(f"d{n}_r0_k1", png(n % 2), "png", {}) for n in range(3)]
+    write_shard(tmp_path / "i.tar", pictures, {})
+    call(made, "pictures", tmp_path / "p.h5", monkeypatch, record_of(made), shard=tmp_path / "i.tar")
+    features = read_features(tmp_path / "p.h5")
+    assert features.keys == ["d0_r0_k1", "d1_r0_k1", "d2_r0_k1"]
+    assert np.array_equal(features.matrix[0], features.matrix[2])
+    assert not np.array_equal(features.matrix[0], features.matrix[1])
+
+
+def test_a_picture_and_the_same_corpus_image_are_one_point(made, tmp_path, monkeypatch):
+    """Whatever way an image takes, its feature is the same to the last bit."""
+    corpus(made, tmp_path / "c.h5", monkeypatch)
+    data = (made / "images" / "3.png").read_bytes()
+    write_shard(tmp_path / "i.tar", [Picture("d0_r0_k1", data, "png", {})], {})
+    call(made, "pictures", tmp_path / "p.h5", monkeypatch, record_of(made), shard=tmp_path / "i.tar")
+    row = read_features(tmp_path / "c.h5").rows(["3.png"])
+    assert np.array_equal(read_features(tmp_path / "p.h5").matrix, row)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("gone.png", None, r"gone\.png does not exist, but .*list\.json lists it"),
+        ("bad.png", b"no image", r"bad\.png is not an image"),
+        ("cut.png", png(0)[:-100], r"cut\.png is damaged or cut short"),
+        ("../secret.png", None, r"list\.json: '\.\./secret\.png' leaves its folder"),
+        ("/etc/passwd", None, r"list\.json: '/etc/passwd' leaves its folder"),
+    ],
+)
+def test_a_bad_corpus_image_is_refused_by_name(made, tmp_path, monkeypatch, workers, name, data, message):
+    """Nothing stands in for it, and no feature store is written."""
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "good.png").write_bytes(png(1))
+    (tmp_path / "list.json").write_text(json.dumps(["good.png", name]))
+    paths = {"list": tmp_path / "list.json", "images": tmp_path}
+    with pytest.raises(DaitirError, match=message):
+        call(made, "corpus", tmp_path / "c.h5", monkeypatch, record_of(made), {"workers": workers}, **paths)
+    assert not (tmp_path / "c.h5").exists()
+
+
+def test_a_damaged_generated_picture_is_refused_by_its_key(made, tmp_path, monkeypatch):
+    """Shard and key are named."""
+    write_shard(tmp_path / "i.tar", [Picture("d0_r0_k1", b"oops", "png", {})], {})
+    with pytest.raises(DaitirError, match=r"i\.tar, d0_r0_k1 is not an image"):
+        call(made, "pictures", tmp_path / "p.h5", monkeypatch, record_of(made), shard=tmp_path / "i.tar")
+
+
+def test_missing_paths_are_asked_for(made, tmp_path, monkeypatch, capsys):
+    """What is encoded says which paths it needs."""
+    with pytest.raises(SystemExit):
+        call(made, "corpus", tmp_path / "c.h5", monkeypatch, record_of(made), list=made / "corpus.json")
+    assert "corpus needs --list and --images" in capsys.readouterr().err

@@ -1,0 +1,61 @@
+"""Figures are the same bytes each time and hold what they are told to."""
+
+import pytest
+
+from daitir.plots import Line, line_figure, spread
+
+ROUNDS = [0, 1, 2]
+
+
+def line(name, place, value):
+    return Line(name, place, ROUNDS, value, [v - 0.1 for v in value], [v + 0.1 for v in value])
+
+
+def test_figure_is_the_same_bytes_each_time():
+    """No date, no random ids."""
+    lines = [line("text", 0, [0.2, 0.3, 0.5]), line("dar", 1, [0.2, 0.4, 0.5])]
+    svg = line_figure("Hits@10", "round", lines, per_cent=True)
+    assert svg == line_figure("Hits@10", "round", lines, per_cent=True)
+    assert "date" not in svg
+    assert "Matplotlib" not in svg
+
+
+def test_figure_names_its_lines_and_axes_in_text():
+    """Names stand as text beside the lines; there is no legend to look up."""
+    svg = line_figure("Hits@10, few", "round", [line("text", 0, [0.2, 0.3, 0.5])], per_cent=True)
+    for text in ("Hits@10, few", "round", "text", "20 %"):
+        assert f">{text}</text>" in svg
+
+
+def test_systems_differ_in_more_than_colour():
+    """Two lines of one colour family are told apart by dashes and markers in grey print."""
+    one, other = (line_figure("", "", [line("a", place, [0.2, 0.3, 0.5])], per_cent=True) for place in (0, 1))
+    assert "stroke-dasharray" not in one
+    assert "stroke-dasharray" in other
+
+
+@pytest.mark.parametrize("lines", [[], [Line("text", 0, [0], [0.5], [0.5], [0.5])]])
+def test_figure_of_little_is_drawn(lines):
+    """No line at all, or a single point without an interval."""
+    assert line_figure("", "round", lines, per_cent=False).endswith("</svg>\n")
+
+
+@pytest.mark.parametrize(
+    ("places", "spread_out"),
+    [
+        ([], []),
+        ([1.0, 5.0], [1.0, 5.0]),
+        ([1.0, 1.0], [0.5, 1.5]),
+        ([1.0, 1.2, 1.4, 9.0], [0.2, 1.2, 2.2, 9.0]),
+        ([0.0, 1.5, 1.5], [-0.25 + 0.25, 1.0, 2.0]),
+    ],
+)
+def test_labels_keep_their_distance(places, spread_out):
+    """Labels that would overlap move apart around their middle; others stay."""
+    assert spread(places, 1.0) == pytest.approx(spread_out)
+
+
+def test_labels_stay_below_the_ceiling():
+    """A group at the top is moved down as a whole, and takes those below with it."""
+    assert spread([7.5, 9.5, 10.0], 1.0, ceiling=10.0) == pytest.approx([7.5, 9.0, 10.0])
+    assert spread([8.5, 10.0, 10.0], 1.0, ceiling=10.0) == pytest.approx([8.0, 9.0, 10.0])
