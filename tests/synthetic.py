@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from PIL import Image
 
 from daitir.dialogues import Dialogue, write_dialogues
 from daitir.features import write_features
+from daitir.history import write_history
 from daitir.layout import Layout, shard_names
 from daitir.queries import Query, picks_shard, picture_key, write_queries
 from daitir.ranks import write_ranks
@@ -67,10 +69,15 @@ def make_results(folder, turn: str = "is it red? yes"):
     model = {"model": "models/blip", "kind": "blip"}
     record = made("encode", encoder=model, digests={"model": "0123456789abcdef"})
     write_features(layout.corpus_features("blip", "tiny"), keys, np.eye(CANDIDATES), record)
+    cut = record | {"texts": {"all": 36, "truncated": 7}}
+    write_features(layout.query_features("blip", "llm", SET), ["one"], np.ones((1, 1)), cut)
     for system in SYSTEMS:
-        write_ranks(
-            layout.ranks(system, SET), ranks_frame(system, keys), made("rank", fusion={"kind": system})
-        )
+        record = made("rank", fusion={"kind": system})
+        if system == "adafuse":
+            record["inputs"] = {f"weights of seed {seed}": "ef" for seed in range(SEEDS[system])}
+        write_ranks(layout.ranks(system, SET), ranks_frame(system, keys), record)
+    for seed in range(SEEDS["adafuse"]):
+        write_training(layout, seed)
     return {
         "corpora": {"tiny": {"list": str(folder / "corpus.json"), "images": str(corpus)}},
         "dialogues": {SET: {"file": "few.json", "corpus": "tiny", "rounds": ROUNDS, "shards": SHARDS}},
@@ -78,6 +85,14 @@ def make_results(folder, turn: str = "is it red? yes"):
         "evaluate": [SET],
         "report": {"hits": [1, 10], "rounds": [0, 2], "examples": 3, "resamples": 200, "seed": 0},
     }
+
+
+def write_training(layout, seed: int) -> None:
+    """Write the history of one training."""
+    training = {"parameters": 1234567, "dialogues": 90, "held_out_dialogues": 10, "epoch": 7 + seed}
+    training |= {"held_out": {"recall_at_10": 0.512}, "held_out_text_alone": {"recall_at_10": 0.498}}
+    path = Path(layout.fusion("adafuse", "blip", "sd3", "llm", seed)) / "history.parquet"
+    write_history(path, [], made("train") | {"training": training})
 
 
 def write_shard_files(layout, shard: str, dialogues: list[Dialogue]) -> None:

@@ -63,6 +63,7 @@ def test_pixels_are_those_of_the_processor(folder):
 def test_features_do_not_depend_on_their_batch(folder, batch_size):
     """Bit for bit the same under every batch size, order and selection."""
     said, seen = texts(), pictures()
+    assert len({feature.tobytes() for feature in encoder_of(folder).encode_images(seen)}) == len(seen)
     alone = [encoder_of(folder).encode_texts([text]).features[0] for text in said]
     together = encoder_of(folder, batch_size=batch_size)
     assert np.array_equal(together.encode_texts(said[::-1]).features[::-1], alone)

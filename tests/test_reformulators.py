@@ -97,7 +97,7 @@ def test_blanks_and_quotes_around_an_answer_go(text, cleaned):
     [
         ("a red star", True, None),
         ("a star <3 of 4 [sic]", True, None),
-        ("a red", False, "cut off after max_new_tokens (9)"),
+        ("a red", False, "cut off after max_new_tokens (9;"),
         (" \n", True, "empty"),
         ('""', True, "empty"),
         ("a red star\na blue one", True, "more than one line"),

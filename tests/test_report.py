@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 from daitir.errors import DaitirError
+from daitir.provenance import companions
 from daitir.report.examples import choose
 from daitir.report.numbers import listed, p_value, points, rank, share
 from daitir.report.origins import seconds_by_stage
 from daitir.report.page import inline_svg, span_of
 from daitir.stages import measure, report
-from tests.synthetic import known_ranks, make_results, picture
+from tests.synthetic import SET, known_ranks, make_results, picture
 from tests.test_measure import measure_options
 
 NASTY = "<script>alert('x')</script> & \"quotes\"? yes"
@@ -38,6 +39,11 @@ def run(tmp_path_factory):
 def text_of(page):
     """What a reader sees."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", page))
+
+
+def spaced(page):
+    """What a reader sees, cells apart."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
 
 
 @pytest.mark.parametrize("system", ["text", "dar", "adafuse"])
@@ -115,6 +121,26 @@ def test_provenance_names_models_with_their_digests(run):
         assert words in text
 
 
+def test_trainings_say_what_chose_their_epoch(run):
+    """Parameters, held-out dialogues, epoch kept, and the text alone beside the fusion."""
+    text = text_of(run[2])
+    assert "chosen by Recall@10 on held-out training dialogues" in text
+    assert "adafuse 0 1,234,567 90 10 7 51.2 49.8" in spaced(run[2])
+
+
+def test_cut_texts_are_counted(run):
+    """What the encoder did not read is said."""
+    assert "7 of 36 query texts of llm were longer than blip reads, and were cut." in text_of(run[2])
+
+
+def test_several_dialogue_sets_are_overviewed(run):
+    """A page of one set has no overview; of two it has one, before the sets."""
+    folder, config, page = run
+    assert "All dialogue sets" not in page
+    twice = write(folder, config | {"evaluate": [SET, SET]}, "twice.html")
+    assert twice.index("All dialogue sets") < twice.index(f'<h2 id="{SET}">')
+
+
 def test_page_without_images_is_written(run):
     """A run of texts alone has neither examples nor comparisons."""
     folder, config, _ = run
@@ -151,6 +177,12 @@ def test_examples_are_chosen_by_rule(gains, chosen):
     """Most gained, most lost, nearest to the median; told at the round of the largest change."""
     frame = pd.DataFrame.from_dict(gains, orient="index")
     assert [(choice.dialogue_id, choice.round) for choice in choose(frame, 3)] == chosen
+
+
+def test_template_counts_as_code_of_the_stage():
+    """An edit of the template, the style or the script makes the page anew."""
+    beside = b"".join(companions("daitir.report.page"))
+    assert all(words in beside for words in (b"{% macro dialogue_set", b"--paper", b"aria-sort"))
 
 
 def test_seconds_are_summed_by_stage(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from daitir.statistics import (
+    draw_signs,
     holm,
     mcnemar,
     mean_interval,
@@ -80,16 +81,16 @@ def test_mcnemar_is_a_coin_for_each_dialogue_that_differs(won, lost, p):
 
 def test_sign_flip_finds_the_exact_p_value():
     """Of the 8 arrangements of (1, 2, 3), the observed and its mirror reach 6: p = 2 / 8."""
-    p_values = sign_flip(np.array([[1.0], [2.0], [3.0]]), flips=20_000, seed=0)
+    p_values = sign_flip(np.array([[1.0], [2.0], [3.0]]), draw_signs(3, 20_000, seed=0))
     assert p_values[0] == pytest.approx(0.25, abs=0.01)
 
 
 def test_sign_flip_agrees_with_scipy_and_does_not_mix_columns():
     """Each column has the p-value it has alone, near SciPy's paired permutation test."""
     differences = np.random.default_rng(2).normal(0.15, 1, (100, 3))
-    together = sign_flip(differences, flips=4999, seed=0)
+    together = sign_flip(differences, draw_signs(100, 4999, seed=0))
     for column in range(3):
-        alone = sign_flip(differences[:, [column]], flips=4999, seed=0)[0]
+        alone = sign_flip(differences[:, [column]], draw_signs(100, 4999, seed=0))[0]
         theirs = stats.permutation_test(
             (differences[:, column],), np.mean, permutation_type="samples", n_resamples=4999, rng=0
         )
@@ -98,13 +99,13 @@ def test_sign_flip_agrees_with_scipy_and_does_not_mix_columns():
 
 def test_sign_flip_of_no_difference_is_one():
     """Equal systems: every arrangement reaches the observed 0."""
-    assert sign_flip(np.zeros((10, 1)), flips=999, seed=0)[0] == 1
+    assert sign_flip(np.zeros((10, 1)), draw_signs(10, 999, seed=0))[0] == 1
 
 
 def test_sign_flip_on_hits_is_mcnemar():
     """On hits of one seed the two tests are the same test."""
     system, baseline = np.arange(40) < 20, np.arange(40) % 3 == 0
-    flipped = sign_flip((system * 1.0 - baseline)[:, None], flips=20_000, seed=0)[0]
+    flipped = sign_flip((system * 1.0 - baseline)[:, None], draw_signs(40, 20_000, seed=0))[0]
     assert flipped == pytest.approx(mcnemar(system, baseline), abs=0.01)
 
 

@@ -49,6 +49,7 @@ def blip(folder: Path) -> Path:
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     vocabulary = {word: place for place, word in enumerate([*special, *WORDS, ",", "?", "."])}
     width = {"hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2, "intermediate_size": 64}
+    width["initializer_range"] = 0.1  # BLIP's own default makes all images alike
     text = {"vocab_size": len(vocabulary), "max_position_embeddings": 64, "projection_dim": 16}
     tokens = {"bos_token_id": 2, "sep_token_id": 3, "eos_token_id": 3, "pad_token_id": 0}
     vision = {"image_size": 24, "patch_size": 8, "projection_dim": 16}

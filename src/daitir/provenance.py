@@ -12,6 +12,7 @@ from daitir import __version__
 from daitir.errors import DaitirError
 from daitir.files import canonical_json, digest_bytes
 
+COMPANIONS = {".j2", ".jinja", ".css", ".js"}
 PACKAGES = ("torch", "diffusers", "transformers")
 
 
@@ -68,7 +69,15 @@ def code_revision(module: str) -> str:
             getattr(target, "id", "") == "REVISION" for target in node.targets
         ):
             return f"revision-{ast.literal_eval(node.value)}"
-    return digest_bytes(_source(name).encode() for name in sorted(local_imports(module)))
+    names = sorted(local_imports(module))
+    return digest_bytes(part for name in names for part in (_source(name).encode(), *companions(name)))
+
+
+def companions(module: str) -> list[bytes]:
+    """Return the templates, styles and scripts beside a module: they change what it writes, as code does."""
+    origin = _origin(module)
+    beside = origin.parent.iterdir() if origin else ()
+    return [path.read_bytes() for path in sorted(beside) if path.suffix in COMPANIONS]
 
 
 def local_imports(module: str) -> set[str]:

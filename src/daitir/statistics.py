@@ -70,7 +70,7 @@ def _ratio(sums_D: np.ndarray, weights_D: np.ndarray, top_B: np.ndarray, bottom_
 def _medians(values_D: np.ndarray, counts_BD: np.ndarray) -> np.ndarray:
     """Median of each resample: the values at the one or two middle places of the sorted draw."""
     order = np.argsort(values_D, kind="stable")
-    drawn_BD = np.cumsum(counts_BD[:, order], axis=1)
+    drawn_BD = np.cumsum(counts_BD.astype(np.int16)[:, order], axis=1, dtype=np.int32)
     middles = ((len(values_D) - 1) // 2, len(values_D) // 2)
     places = [np.argmax(drawn_BD > middle, axis=1) for middle in middles]
     return values_D[order][np.array(places)].mean(axis=0)
@@ -91,22 +91,26 @@ def mcnemar(system_D: np.ndarray, baseline_D: np.ndarray) -> float:
     return float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
 
 
-def sign_flip(differences_DM: np.ndarray, flips: int, seed: int) -> np.ndarray:
+def draw_signs(dialogues: int, flips: int, seed: int) -> np.ndarray:
+    """Return signs_BD, -1 or 1 by a coin: one matrix serves all systems and measures of a dialogue set."""
+    coins = np.random.default_rng(seed).integers(0, 2, (flips, dialogues), dtype=np.int8)
+    return 2 * coins - 1
+
+
+def sign_flip(differences_DM: np.ndarray, signs_BD: np.ndarray) -> np.ndarray:
     """Two-sided p-values of the paired randomisation test on means (Fisher, 1935; Smucker et al., 2007).
 
     Under the null the two systems may be swapped in any dialogue, which flips the sign of its differences.
     The observed arrangement counts as one of them, so that p is never 0. On hits of a single seed it is
     McNemar's test by simulation.
     """
-    rng = np.random.default_rng(seed)
     observed_M = np.abs(differences_DM.sum(axis=0))
     reached_M = np.zeros(differences_DM.shape[1], dtype=np.int64)
-    for first in range(0, flips, FLIPS_AT_ONCE):
-        shape = (min(FLIPS_AT_ONCE, flips - first), len(differences_DM))
-        signs_BD = rng.integers(0, 2, shape, dtype=np.int8) * 2.0 - 1.0
-        flipped_BM = np.abs(np.einsum("bd,dm->bm", signs_BD, differences_DM))
+    for first in range(0, len(signs_BD), FLIPS_AT_ONCE):
+        block_BD = signs_BD[first : first + FLIPS_AT_ONCE].astype(np.float64)
+        flipped_BM = np.abs(np.einsum("bd,dm->bm", block_BD, differences_DM))
         reached_M += (flipped_BM >= observed_M * (1 - ROUNDING) - ROUNDING).sum(axis=0)
-    return (reached_M + 1) / (flips + 1)
+    return (reached_M + 1) / (len(signs_BD) + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

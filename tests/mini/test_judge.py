@@ -29,7 +29,7 @@ def test_true_picture_has_all_right():
 
 @pytest.mark.parametrize(("attribute", "value"), [("colour", "green"), ("size", "small"), ("place", "right")])
 def test_wrong_attribute_costs_its_share(attribute, value):
-    """One of three things is wrong: two thirds of that attribute are right, and the prompt as a whole is not."""
+    """One of three things is wrong: two thirds of that attribute are right, the whole prompt is not."""
     wrong = replace(SCENE, things=(replace(SCENE.things[0], **{attribute: value}), *SCENE.things[1:]))
     shares = judge_by_reading([drawing_of(wrong)])
     assert {kind for kind, share in shares.items() if share < 1} == {attribute, "whole prompt"}

@@ -6,7 +6,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from daitir.mini.chats import Encoder, build_tokenizer, draw_chats, prompt_request, query_request, sample_texts
+from daitir.mini.chats import (
+    Encoder,
+    build_tokenizer,
+    draw_chats,
+    prompt_request,
+    query_request,
+    sample_texts,
+)
 from daitir.mini.language import describe, parse, prompt
 from daitir.mini.measure_llm import Rewriter, Score
 from daitir.mini.packing import IGNORED, Branch, Chat, pack
@@ -98,7 +105,9 @@ def test_directory_holds_all_weights_and_answers(tmp_path, tokenizer, model):
     assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
     restored = AutoTokenizer.from_pretrained(tmp_path)
     assert (restored.padding_side, restored.eos_token, restored.pad_token) == ("left", "<|end|>", "<|pad|>")
-    answers = Rewriter(tmp_path).answer([prompt_request("a red star", 1), query_request(["a star", "is it red? yes"])])
+    answers = Rewriter(tmp_path).answer(
+        [prompt_request("a red star", 1), query_request(["a star", "is it red? yes"])]
+    )
     assert len(answers) == 2
 
 
@@ -111,6 +120,6 @@ def test_score_counts_words_and_facts():
 
 
 def test_expected_prompt_follows_from_the_query_text(turns):
-    """What is measured is what is trained: a prompt of the parsed query text is the prompt of what is known."""
+    """The prompt of a parsed query text is the prompt of what is known, so measuring by parsing is fair."""
     known = turns[-1].known
     assert [prompt(parse(describe(known)), k) for k in (1, 2, 3)] == [prompt(known, k) for k in (1, 2, 3)]

@@ -8,12 +8,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 from daitir.mini.language import all_of, prompt  # noqa: E402
+from daitir.mini.lesson import WORDS_FROM, Lesson, Student, cells_of, known_of, names_in  # noqa: E402
 from daitir.mini.optimizers import MuonAndAdam  # noqa: E402
-from daitir.mini.sd3 import EMPTY_TOKENS, PROMPT_TOKENS, Painter, assemble, build_tokenizer, save  # noqa: E402
+from daitir.mini.sd3 import EMPTY_TOKENS, PROMPT_TOKENS, Painter, assemble, build_tokenizer, save, tokens_of  # noqa: E402
 from daitir.mini.train_autoencoder import build_autoencoder, pixels_of, reconstruction  # noqa: E402
-from daitir.mini.train_sd3 import Lesson, known_of, matrices_and_others  # noqa: E402
+from daitir.mini.train_sd3 import matrices_and_others  # noqa: E402
 from daitir.mini.trainer import Plan, take_step  # noqa: E402
-from daitir.mini.world import draw_scene  # noqa: E402
+from daitir.mini.world import Scene, Thing, draw_scene  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -56,32 +57,69 @@ def test_prompts_know_parts_and_wholes():
     assert max(map(len, facts)) == 13
 
 
-def test_untrained_painter_learns_something(painter, tokenizer):
-    """One step of the lesson moves the weights and leaves them finite."""
-    latents = torch.randn(50, 8, 12, 12)
-    lesson = Lesson(painter, tokenizer, latents, fuse=False)
-    optimizer = MuonAndAdam(*matrices_and_others(painter))
-    assert len(list(painter.parameters())) == sum(
+def test_teller_reads_the_tokens_of_each_cell():
+    """Six by six tokens are three by three cells of two by two tokens."""
+    cells = cells_of(torch.arange(36).view(1, 36, 1))[0].tolist()
+    assert cells[0] == [0, 1, 6, 7]
+    assert cells[5] == [16, 17, 22, 23]
+
+
+def test_names_of_a_scene_are_by_place():
+    """An empty cell has a shape, nothing, and no colour or size to name."""
+    scene = Scene(
+        "sky", (Thing("circle", "red", "large", "top"), Thing("moon", "white", "small", "bottom right"))
+    )
+    names = names_in(scene)
+    assert names[0] == [0, -1, -1]
+    assert names[1] == [1, 0, 1]
+    assert names[8] == [8, 7, 0]
+
+
+def test_student_paints_as_the_pipeline_does(painter, tokenizer):
+    """The teller looks on; the velocity is that of the transformer itself."""
+    noisy, times = torch.randn(2, 8, 12, 12), torch.tensor([100.0, 900.0])
+    torch.nn.init.normal_(painter.transformer.proj_out.weight)
+    tokens = tokens_of(tokenizer, ["vivid red star", ""])
+    with torch.no_grad():
+        assert torch.equal(Student(painter)(noisy, tokens, times)[0], painter(noisy, tokens, times))
+    torch.nn.init.zeros_(painter.transformer.proj_out.weight)
+
+
+def test_lesson_moves_every_part(painter, tokenizer):
+    """Two steps with words move matrices and the rest, and leave them finite."""
+    student = Student(painter)
+    lesson = Lesson(student, tokenizer, torch.randn(50, 8, 12, 12), fuse=False)
+    optimizer = MuonAndAdam(*matrices_and_others(student))
+    assert len(list(student.parameters())) == sum(
         len(part.param_groups[0]["params"]) for part in optimizer.parts
     )
-    before = {name: weight.clone() for name, weight in painter.named_parameters()}
-    losses = [take_step(painter, optimizer, lesson, Plan(10, 1e-3), step)["loss"] for step in range(2)]
-    assert losses[0].item() == pytest.approx(2, abs=0.3)
-    assert any(not torch.equal(weight, before[name]) for name, weight in painter.named_parameters())
-    assert all(weight.isfinite().all() for weight in painter.parameters())
+    before = {name: weight.clone() for name, weight in student.named_parameters()}
+    plan = Plan(2 * WORDS_FROM, 1e-3)
+    losses = [take_step(student, optimizer, lesson, plan, WORDS_FROM + step) for step in range(2)]
+    assert losses[0]["painted"].item() == pytest.approx(2, abs=0.3)
+    assert losses[0]["loss"] > losses[0]["painted"]
+    moved = {name for name, weight in student.named_parameters() if not torch.equal(weight, before[name])}
+    assert {"teller.weight", "painter.transformer.proj_out.weight"} <= moved
+    assert any("text_model" in name for name in moved)
+    assert all(weight.isfinite().all() for weight in student.parameters())
 
 
 def test_optimizer_is_restored(painter):
     """A resumed run goes on with the moments that it had."""
-    first = MuonAndAdam(*matrices_and_others(painter))
-    for weight in painter.parameters():
+    student = Student(painter)
+    first = MuonAndAdam(*matrices_and_others(student))
+    for group in first.param_groups:
+        group["lr"] = 0.0
+    for weight in student.parameters():
         weight.grad = torch.ones_like(weight)
-    first.param_groups[0]["lr"] = 0.0
-    first.param_groups[1]["lr"] = 0.0
     first.step()
-    second = MuonAndAdam(*matrices_and_others(painter))
+    second = MuonAndAdam(*matrices_and_others(student))
     second.load_state_dict(first.state_dict())
-    assert len(second.state_dict()["parts"][0]["state"]) == len(first.state_dict()["parts"][0]["state"]) > 0
+    states = [[part["state"] for part in each.state_dict()["parts"]] for each in (first, second)]
+    assert len(states[0][0]) == len(states[1][0]) > 0
+    assert len(states[0][1]) == len(states[1][1]) > 0
+    second.param_groups[0]["lr"] = 0.5
+    assert second.parts[0].param_groups[0]["lr"] == 0.5
 
 
 def test_autoencoder_halves_the_side_twice():
@@ -97,8 +135,10 @@ def test_saved_pipeline_draws(painter, tokenizer, tmp_path):
     """The half precision of the files is gone once loaded, and the same noise gives the same picture."""
     from diffusers import StableDiffusion3Pipeline
 
-    save(assemble(painter, tokenizer, build_autoencoder()), tmp_path)
-    pipeline = StableDiffusion3Pipeline.from_pretrained(tmp_path)
+    autoencoder = build_autoencoder()
+    autoencoder.register_to_config(shift_factor=0.0, scaling_factor=1.0)
+    save(assemble(painter, tokenizer, autoencoder), tmp_path)
+    pipeline = StableDiffusion3Pipeline.from_pretrained(tmp_path, text_encoder_3=None, tokenizer_3=None)
     pipeline.set_progress_bar_config(disable=True)
     assert pipeline.transformer.dtype == pipeline.vae.dtype == pipeline.text_encoder.dtype == torch.float32
     assert pipeline.tokenizer_max_length == PROMPT_TOKENS

@@ -1,5 +1,6 @@
 """The shared training loop resumes as if nothing had happened."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -38,7 +39,7 @@ def test_killed_run_continues_with_the_same_weights_and_the_same_stream(tmp_path
     expected = fresh_model()
     train(expected, squares(expected, whole), plan(4), tmp_path / "whole")
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     first = fresh_model()
@@ -46,13 +47,11 @@ def test_killed_run_continues_with_the_same_weights_and_the_same_stream(tmp_path
 
     def killed_at_two(step, rng):
         if step == 2:
-            raise Killed
+            raise KilledError
         return fit(step, rng)
 
-    try:
+    with pytest.raises(KilledError):
         train(first, killed_at_two, plan(4, save_seconds=0.0), tmp_path / "parts")
-    except Killed:
-        pass
     second = fresh_model()
     train(second, squares(second, parts), plan(4), tmp_path / "parts")
     assert parts == whole

@@ -9,7 +9,6 @@ from daitir.evaluation.rankings import Evaluation, Measure, Ranking, columns, me
 from daitir.metrics import log_rank_integral
 from daitir.statistics import holm, mcnemar, mean_interval, sign_flip
 
-FLIPS = 9999
 SIGNIFICANT = 0.05
 BETTER, WORSE, NO_DIFFERENCE = "better", "worse", "no difference shown"
 LOWER_IS_BETTER = ("log_rank", "bri")
@@ -45,7 +44,7 @@ def _compare(evaluation: Evaluation, ranking: Ranking, baseline: Ranking) -> Ite
     for name, (measure, rounds) in _tested(evaluation, ranking).items():
         system_DM, baseline_DM = ranking.mean(measure), baseline.mean(measure)
         interval = mean_interval(system_DM - baseline_DM, evaluation.counts)
-        test, p_values = _test(name, system_DM, baseline_DM, evaluation.seed)
+        test, p_values = _test(name, system_DM, baseline_DM, evaluation.signs)
         for place, round_ in enumerate(rounds):
             yield {
                 "dialogues": evaluation.dialogues,
@@ -73,11 +72,11 @@ def _tested(evaluation: Evaluation, ranking: Ranking) -> dict[str, tuple[Measure
 
 
 def _test(
-    name: str, system_DM: np.ndarray, baseline_DM: np.ndarray, seed: int
+    name: str, system_DM: np.ndarray, baseline_DM: np.ndarray, signs_BD: np.ndarray
 ) -> tuple[str, Sequence[float] | np.ndarray]:
     """McNemar for hits of one seed; what is no yes or no (ranks, means over seeds) has its signs flipped."""
     is_hit = "@" in name and all(np.isin(values, (0, 1)).all() for values in (system_DM, baseline_DM))
     if not is_hit:
-        return "sign flip", sign_flip(system_DM - baseline_DM, FLIPS, seed)
+        return "sign flip", sign_flip(system_DM - baseline_DM, signs_BD)
     pairs = zip(system_DM.T > 0, baseline_DM.T > 0, strict=True)
     return "McNemar exact", [mcnemar(system_D, baseline_D) for system_D, baseline_D in pairs]

@@ -16,15 +16,10 @@ import pandas as pd
 
 from daitir import metrics
 from daitir.errors import DaitirError
-from daitir.statistics import (
-    Interval,
-    mean_interval,
-    median_interval,
-    ratio_interval,
-    resample,
-)
+from daitir.statistics import Interval, draw_signs, mean_interval, median_interval, ratio_interval, resample
 
 QUANTILES = (0.5, 0.9, 1.0)
+FLIPS = 9999
 
 Measure = Callable[[np.ndarray], np.ndarray]
 
@@ -115,6 +110,12 @@ class Evaluation:
         """Bootstrap resamples (B x D), the same for all systems and measures: differences are paired."""
         first = next(iter(self.rankings.values()))
         return resample(len(first.dialogue_ids), self.resamples, self.seed)
+
+    @cached_property
+    def signs(self) -> np.ndarray:
+        """Signs of the randomisation test (flips x D), the same for all systems and measures."""
+        first = next(iter(self.rankings.values()))
+        return draw_signs(len(first.dialogue_ids), FLIPS, self.seed)
 
     def by_round(self) -> Iterator[dict[str, Any]]:
         """Rows (system, round, measure): value, interval, and the lowest and highest of the seeds."""

@@ -15,7 +15,13 @@ QUERY = "Rewrite this dialogue as one caption.\n"
 PROMPT = "Write image prompt {k}.\n"
 PROMPTS = 3
 STYLES = ("human", "human", "llm", "repetitive")
-PAD, END, SYSTEM, USER, ASSISTANT = SPECIAL = ("<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
+PAD, END, SYSTEM, USER, ASSISTANT = SPECIAL = (
+    "<|pad|>",
+    "<|end|>",
+    "<|system|>",
+    "<|user|>",
+    "<|assistant|>",
+)
 TEMPLATE = (
     "{% for message in messages %}{{ '<|' + message.role + '|>' + message.content + '<|end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
@@ -33,13 +39,20 @@ def prompt_request(query_text: str, k: int) -> str:
 
 
 def build_tokenizer(texts: Iterator[str]) -> PreTrainedTokenizerFast:
-    """Byte-level BPE merged until each word of ``texts`` is one token; other words fall into pieces, none is lost."""
+    """Byte-level BPE merged until each word of ``texts`` is one token.
+
+    Other words fall into pieces, none is lost.
+    """
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=4000, min_frequency=1, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False
+        vocab_size=4000,
+        min_frequency=1,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=alphabet,
+        show_progress=False,
     )
     bpe.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
@@ -66,10 +79,13 @@ def sample_texts(count: int, seed: int = 0) -> Iterator[str]:
 
 
 def draw_dialogue(rng: random.Random) -> list[Turn]:
+    """One dialogue about a scene on which models are trained."""
     return hold_dialogue(draw_scene(rng, "models"), rng, rng.choice(STYLES))
 
 
-def draw_chats(rng: random.Random, tokenizer: PreTrainedTokenizerFast, last_round: int, rounds: int) -> Iterator[Chat]:
+def draw_chats(
+    rng: random.Random, tokenizer: PreTrainedTokenizerFast, last_round: int, rounds: int
+) -> Iterator[Chat]:
     """Endless: of each dialogue some rounds up to ``last_round`` to rewrite, and some prompts to write."""
     encode = Encoder(tokenizer)
     while True:
@@ -77,7 +93,7 @@ def draw_chats(rng: random.Random, tokenizer: PreTrainedTokenizerFast, last_roun
         chosen = sorted(rng.sample(range(len(turns)), min(rounds, len(turns))))
         yield encode.queries(turns, chosen)
         for k in range(1, PROMPTS + 1):
-            if rng.random() < 0.35:
+            if rng.random() < 0.15:
                 yield encode.prompts(turns[rng.choice(chosen)], k)
 
 
@@ -89,9 +105,11 @@ class Encoder:
         self.end, self.user, self.assistant = tokenizer.convert_tokens_to_ids([END, USER, ASSISTANT])
 
     def encode(self, text: str) -> list[int]:
+        """Tokens of a text without the marks of a chat."""
         return self.tokenizer(text, add_special_tokens=False).input_ids
 
     def branch(self, start: int, answer: str) -> Branch:
+        """The end of the request and its answer; the answer and its end are learned."""
         tokens = self.encode(answer)
         return Branch(start, [self.end, self.assistant, *tokens], [IGNORED, *tokens, self.end])
 
@@ -105,5 +123,6 @@ class Encoder:
         return Chat(trunk, [self.branch(ends[round_], describe(turns[round_].known)) for round_ in rounds])
 
     def prompts(self, turn: Turn, k: int) -> Chat:
+        """The k-th image prompt of what is known after a turn."""
         trunk = [self.user, *self.encode(prompt_request(describe(turn.known), k))]
         return Chat(trunk, [self.branch(len(trunk), prompt(turn.known, k))])

@@ -58,7 +58,9 @@ def draw(
     """One picture a prompt, each from noise of its own."""
     from diffusers import StableDiffusion3Pipeline
 
-    pipeline = StableDiffusion3Pipeline.from_pretrained(model).to(device)
+    pipeline = StableDiffusion3Pipeline.from_pretrained(model, text_encoder_3=None, tokenizer_3=None).to(
+        device
+    )
     pipeline.set_progress_bar_config(disable=True)
     drawings: list[Drawing] = []
     for start in range(0, len(asked), 50):

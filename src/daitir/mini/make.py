@@ -2,8 +2,9 @@
 
     python -m daitir.mini.make --output resources/mini
 
-writes a corpus for evaluation (``images/``, ``corpus.json``, and three dialogue files on the same targets) and
-one for training (``train-images/``, ``train-corpus.json``, ``train.json``). The same seed gives the same bytes.
+writes a corpus for evaluation (``images/``, ``corpus.json``, three dialogue files on the same targets) and
+one for training (``train-images/``, ``train-corpus.json``, ``train.json``). One seed gives the same bytes
+again.
 """
 
 from __future__ import annotations

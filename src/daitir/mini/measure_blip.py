@@ -1,7 +1,7 @@
-"""Measures mini-blip: in how many dialogues a text finds its target among the 3,000 pictures of the evaluation corpus.
+"""Measures mini-blip: how often a text finds its target among the 3,000 pictures of the evaluation corpus.
 
-The texts are the true descriptions of what each dialogue has told, the dialogues themselves, and, with ``--llm``, what a
-reformulator makes of them.
+The texts are the true descriptions of what each dialogue has told, the dialogues themselves, and, with
+``--llm``, what a reformulator makes of them.
 
 Shape suffixes: N pictures, Q dialogues, R rounds, C channels, H height, W width.
 """
@@ -38,10 +38,12 @@ class Encoder:
 
     @torch.inference_mode()
     def images(self, images: Sequence[Image.Image]) -> Tensor:
+        """Features of pictures, one row each."""
         return torch.cat([self._images(images[i : i + self.batch_size]) for i in self._starts(images)])
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> Tensor:
+        """Features of texts, one row each."""
         return torch.cat([self._texts(texts[i : i + self.batch_size]) for i in self._starts(texts)])
 
     def _starts(self, items: Sequence[object]) -> range:
@@ -54,13 +56,19 @@ class Encoder:
 
     def _texts(self, texts: Sequence[str]) -> Tensor:
         batch = self.processor.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
-        first_BD = self.model.text_encoder(batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state[:, 0]
+        first_BD = self.model.text_encoder(
+            batch.input_ids, attention_mask=batch.attention_mask
+        ).last_hidden_state[:, 0]
         return F.normalize(self.model.text_proj(first_BD), dim=-1)
 
 
-def ranks(encoder: Encoder, texts: Sequence[Sequence[str]], corpus_ND: Tensor, targets: Sequence[int]) -> Tensor:
+def ranks(
+    encoder: Encoder, texts: Sequence[Sequence[str]], corpus_ND: Tensor, targets: Sequence[int]
+) -> Tensor:
     """Rank of each dialogue's target at each round, Q x R; ties count against the target."""
-    features_QRD = encoder.texts([text for row in texts for text in row]).view(len(texts), -1, corpus_ND.shape[1])
+    features_QRD = encoder.texts([text for row in texts for text in row]).view(
+        len(texts), -1, corpus_ND.shape[1]
+    )
     scores_QRN = features_QRD @ corpus_ND.T
     own_QR1 = scores_QRN.gather(2, torch.tensor(targets)[:, None, None].expand(-1, scores_QRN.shape[1], 1))
     return (scores_QRN >= own_QR1).sum(dim=2)
@@ -84,6 +92,7 @@ def draw_dialogues(scenes: Sequence, style: str, count: int, seed: int) -> tuple
 
 
 def main() -> None:
+    """Print a table: texts and measure, then the rounds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--llm", type=Path, help="a reformulator whose query texts are measured as well")
@@ -102,7 +111,9 @@ def main() -> None:
             "joined dialogues": [[", ".join(turns) for turns in rounds] for rounds in said],
         }
         if arguments.llm:
-            flat = Rewriter(arguments.llm).answer([query_request(turns) for rounds in said for turns in rounds])
+            flat = Rewriter(arguments.llm).answer(
+                [query_request(turns) for rounds in said for turns in rounds]
+            )
             width = len(said[0])
             texts["rewritten"] = [flat[i * width : (i + 1) * width] for i in range(len(said))]
         for name, rows in texts.items():

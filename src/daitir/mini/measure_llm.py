@@ -1,4 +1,4 @@
-"""Measures mini-llm on dialogues about scenes that no model has seen: how true its captions and image prompts are."""
+"""Measures how true mini-llm's captions and image prompts are, on scenes that no model has seen."""
 
 import argparse
 import random
@@ -56,6 +56,7 @@ class Score:
     known: int = 0
 
     def add(self, answer: str, expected: str, known: Known) -> None:
+        """Count one answer."""
         said = parse(answer).facts
         self.answers += 1
         self.exact += answer == expected
@@ -80,7 +81,9 @@ def draw_dialogues(count: int, seed: int = 0) -> Iterator[tuple[str, list[Turn]]
 def measure(rewriter: Rewriter, count: int) -> dict[str, Score]:
     """Scores of the captions by style and round, of the prompts by their number."""
     wanted = [
-        (f"{style}, round {round_}", turns, round_) for style, turns in draw_dialogues(count) for round_ in ROUNDS
+        (f"{style}, round {round_}", turns, round_)
+        for style, turns in draw_dialogues(count)
+        for round_ in ROUNDS
     ]
     texts = rewriter.answer([query_request([turn.text for turn in turns[: r + 1]]) for _, turns, r in wanted])
     scores: dict[str, Score] = {}
@@ -95,6 +98,7 @@ def measure(rewriter: Rewriter, count: int) -> dict[str, Score]:
 
 
 def main() -> None:
+    """Print the scores in per cent, a line for each style and round, and for each prompt."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--dialogues", type=int, default=100, help="dialogues of each style")

@@ -1,8 +1,8 @@
-"""Packs many short chats into few rows of tokens, so that one forward pass trains all rounds of many dialogues.
+"""Packs many short chats into few rows of tokens: one forward pass trains many rounds of many dialogues.
 
-The rounds of a dialogue share its beginning. A chat is therefore a trunk (what the user says) with a branch for each answer:
-a branch sees the trunk up to where it leaves it, and itself. Positions count on from there, so that every branch is exactly
-the chat that generation will see.
+The rounds of a dialogue share its beginning. A chat is therefore a trunk (what the user says) with a branch
+for each answer: a branch sees the trunk up to where it leaves it, and itself. Positions count on from there,
+so that every branch is exactly the chat that generation will see.
 
 Shape suffixes: R rows, T tokens of a row.
 """
@@ -18,7 +18,10 @@ IGNORED = -100  # what cross_entropy skips
 
 @dataclass(frozen=True)
 class Branch:
-    """An answer that leaves the trunk after ``start`` tokens; ``targets`` are the next tokens, IGNORED where not learned."""
+    """An answer that leaves the trunk after ``start`` tokens.
+
+    ``targets`` are the next tokens, IGNORED where they are not learned.
+    """
 
     start: int
     tokens: list[int]
@@ -48,6 +51,7 @@ class Row:
     start: list[int] = field(default_factory=list)  # how much of the trunk is seen
 
     def append(self, chat: Chat) -> None:
+        """Add the columns of a chat: its trunk, then its branches."""
         name = 1 + max(self.chat, default=-1)
         whole = Branch(0, chat.trunk, [IGNORED] * len(chat.trunk))
         for number, branch in enumerate([whole, *chat.branches]):
@@ -85,7 +89,9 @@ def pack(chats: Iterable[Chat], rows: int, length: int) -> Packed:
         row.append(chat)
     for row in packed:
         row.pad(length)
-    columns = {name: torch.tensor([getattr(row, name) for row in packed]) for name in Row.__dataclass_fields__}
+    columns = {
+        name: torch.tensor([getattr(row, name) for row in packed]) for name in Row.__dataclass_fields__
+    }
     mask_RTT = visible(columns["position"], columns["chat"], columns["branch"], columns["start"])
     return Packed(columns["tokens"], columns["targets"], columns["position"], mask_RTT[:, None])
 

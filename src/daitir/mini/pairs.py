@@ -25,7 +25,12 @@ VALUES = {"colour": COLOURS, "size": SIZES, "place": PLACES}
 FACTS = (
     *(("background", "name", name) for name in BACKGROUNDS),
     *((shape, "shape", shape) for shape in SHAPES),
-    *((shape, attribute, value) for shape in SHAPES for attribute, values in VALUES.items() for value in values),
+    *(
+        (shape, attribute, value)
+        for shape in SHAPES
+        for attribute, values in VALUES.items()
+        for value in values
+    ),
 )
 WORDS = re.compile(r"[^\W\d_]+|\d+|[^\w\s]")
 
@@ -37,10 +42,12 @@ class Pictures:
     scenes: list[Scene]
     pixels: np.ndarray
 
-    def sample(self, rng: random.Random, albums: int, mates: int) -> list[int]:
-        """Positions of ``mates`` pictures from each of ``albums`` albums."""
-        chosen = rng.sample(range(len(self.scenes) // ALBUM), albums)
-        return [album * ALBUM + i for album in chosen for i in rng.sample(range(ALBUM), mates)]
+    def sample(self, rng: random.Random, count: int) -> list[int]:
+        """Positions of ``count`` pictures, each from another album."""
+        return [
+            album * ALBUM + rng.randrange(ALBUM)
+            for album in rng.sample(range(len(self.scenes) // ALBUM), count)
+        ]
 
 
 def draw_pictures(seed: int, albums: int) -> Pictures:
@@ -51,6 +58,7 @@ def draw_pictures(seed: int, albums: int) -> Pictures:
 
 
 def draw_style(rng: random.Random) -> str:
+    """A style of dialogue, by its share of the training."""
     return rng.choices(list(STYLES), weights=list(STYLES.values()))[0]
 
 
@@ -75,11 +83,18 @@ def fact_vector(known: Known) -> list[float]:
 
 
 def cells(scene: Scene) -> list[tuple[int, int, int]]:
-    """What stands at each place: 1 + position of its shape, positions of its colour and size; (0, -100, -100) if nothing."""
+    """What stands at each place: 1 + position of its shape, positions of its colour and of its size.
+
+    An empty place is (0, -100, -100): nothing, of no colour and size.
+    """
     at = {thing.place: thing for thing in scene.things}
     names = [list(SHAPES), list(COLOURS), list(SIZES)]
     return [
-        (1 + names[0].index(at[place].shape), names[1].index(at[place].colour), names[2].index(at[place].size))
+        (
+            1 + names[0].index(at[place].shape),
+            names[1].index(at[place].colour),
+            names[2].index(at[place].size),
+        )
         if place in at
         else (0, -100, -100)
         for place in PLACES
@@ -87,6 +102,7 @@ def cells(scene: Scene) -> list[tuple[int, int, int]]:
 
 
 def join_turns(turns: Sequence[Turn]) -> str:
+    """The dialogue as it is, as one text."""
     return ", ".join(turn.text for turn in turns)
 
 
@@ -107,16 +123,18 @@ def sample_texts(count: int, seed: int = 0) -> Iterator[str]:
 
 
 def forget_words(text: str, rng: random.Random, share: float = 0.02) -> str:
-    """``text`` with a few words replaced by one that no vocabulary holds, so that strange words do no harm."""
+    """``text`` with a few words made unknown, so that strange words do no harm."""
     return " ".join(word if rng.random() > share else "[UNK]" for word in text.split(" "))
 
 
 def degrade(pixels_BHWC: np.ndarray, rng: random.Random) -> Tensor:
-    """Half of the pictures a little blurred, noisy, shifted in shade or badly compressed, as generated ones are.
+    """Half of the pictures a little blurred, noisy and shifted in shade, a tenth badly compressed.
 
     Returns floats in 0..1, B x C x H x W; noise comes from torch's own generator.
     """
-    compressed_BHWC = np.stack([compress(picture, rng) if rng.random() < 0.1 else picture for picture in pixels_BHWC])
+    compressed_BHWC = np.stack(
+        [compress(picture, rng) if rng.random() < 0.1 else picture for picture in pixels_BHWC]
+    )
     images_BCHW = torch.from_numpy(compressed_BHWC).permute(0, 3, 1, 2).float() / 255
     count = len(images_BCHW)
     touched_B111 = (torch.rand(count, 1, 1, 1) < 0.5).float()
@@ -128,6 +146,7 @@ def degrade(pixels_BHWC: np.ndarray, rng: random.Random) -> Tensor:
 
 
 def compress(picture: np.ndarray, rng: random.Random) -> np.ndarray:
+    """``picture`` after JPEG."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=rng.randrange(40, 90))
     return np.asarray(Image.open(buffer))

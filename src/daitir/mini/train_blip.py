@@ -9,7 +9,13 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import BertTokenizer, BlipConfig, BlipForImageTextRetrieval, BlipImageProcessor, BlipProcessor
+from transformers import (
+    BertTokenizer,
+    BlipConfig,
+    BlipForImageTextRetrieval,
+    BlipImageProcessor,
+    BlipProcessor,
+)
 
 from daitir.mini.language import Known, all_of
 from daitir.mini.optimizers import MuonAndAdam
@@ -32,17 +38,16 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 MAX_TOKENS = 384
 PATCH = 8
 CELL_CLASSES = (1 + len(SHAPES), len(COLOURS), len(SIZES))
-BATCH, MATES = 256, 4  # pictures of one album in a batch are the hard negatives
-MATES_FROM = 300  # until this step the pictures of a batch are of different albums
+BATCH = 256
 POOL = 1500  # albums drawn once, at the start
 
 
 class DualEncoder(nn.Module):
     """BLIP's two encoders and what helps to train them and is dropped afterwards.
 
-    That is the temperature, linear heads that read the facts of the world from either encoder's first token, and one that
-    names the thing in each of the nine cells from the patches there: without them the contrast alone finds no more than
-    the background for hundreds of steps.
+    That is the temperature, linear heads that read the facts of the world from either encoder's first token,
+    and one that names the thing in each of the nine cells from the patches there: without them the contrast
+    alone finds no more than the background for hundreds of steps.
     """
 
     def __init__(self, blip: BlipForImageTextRetrieval):
@@ -79,8 +84,8 @@ class Contrast:
     device: str
 
     def __call__(self, step: int, rng: random.Random) -> Losses:
-        mates = MATES if step >= MATES_FROM else 1
-        chosen = self.pictures.sample(rng, BATCH // mates, mates)
+        """Losses of a batch; ``right`` is the share of texts that find their picture in it."""
+        chosen = self.pictures.sample(rng, BATCH)
         scenes = [self.pictures.scenes[i] for i in chosen]
         texts, known = zip(*(draw_text(scene, rng) for scene in scenes), strict=True)
         pixels_BCHW = self.normalise(degrade(self.pictures.pixels[chosen], rng))
@@ -92,24 +97,37 @@ class Contrast:
         shown = fact_loss(shown_BF, [all_of(scene) for scene in scenes]) + cell_loss(cells_BNV, scenes)
         told = fact_loss(told_BF, known)
         right = (scores_BB.argmax(dim=0) == own_B).float().mean()
-        return {"loss": contrast + shown + told, "contrast": contrast, "shown": shown, "told": told, "right": right}
+        return {
+            "loss": contrast + shown + told,
+            "contrast": contrast,
+            "shown": shown,
+            "told": told,
+            "right": right,
+        }
 
     def normalise(self, images_BCHW: Tensor) -> Tensor:
-        """As the processor does."""
+        """Shift and scale of the pixels as the processor does it."""
         mean, std = (
             torch.tensor(values).view(1, 3, 1, 1)
-            for values in (self.processor.image_processor.image_mean, self.processor.image_processor.image_std)
+            for values in (
+                self.processor.image_processor.image_mean,
+                self.processor.image_processor.image_std,
+            )
         )
         return (images_BCHW - mean) / std
 
     def encode_texts(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Features and fact logits of texts, the short ones and the long ones in batches of their own to save padding."""
+        """Features and fact logits of texts; the long ones have a batch of their own, which saves padding."""
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         border = round(0.85 * len(order))
         parts = []
         for part in filter(None, (order[:border], order[border:])):
             batch = self.processor.tokenizer(
-                [texts[i] for i in part], padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+                [texts[i] for i in part],
+                padding=True,
+                truncation=True,
+                max_length=MAX_TOKENS,
+                return_tensors="pt",
             ).to(self.device)
             parts.append(self.model.texts(batch.input_ids, batch.attention_mask))
         back = torch.tensor(order).argsort()
@@ -127,7 +145,9 @@ def cell_loss(logits_BNV: Tensor, scenes: Sequence[Scene]) -> Tensor:
     """Cross-entropy of shape (or nothing), colour and size of the thing in each cell."""
     truth_BN3 = torch.tensor([cells(scene) for scene in scenes], device=logits_BNV.device)
     parts = zip(logits_BNV.split(CELL_CLASSES, dim=-1), truth_BN3.unbind(-1), strict=True)
-    return sum((F.cross_entropy(logits.flatten(0, 1), truth.flatten()) for logits, truth in parts), torch.zeros(()))
+    return sum(
+        (F.cross_entropy(logits.flatten(0, 1), truth.flatten()) for logits, truth in parts), torch.zeros(())
+    )
 
 
 def build_processor() -> BlipProcessor:
@@ -159,13 +179,17 @@ def build_model(vocabulary_size: int) -> BlipForImageTextRetrieval:
         "projection_dim": 128,
     }
     config = BlipConfig(
-        text_config={**width, **text}, vision_config={**width, **vision}, image_text_hidden_size=128, projection_dim=128
+        text_config={**width, **text},
+        vision_config={**width, **vision},
+        image_text_hidden_size=128,
+        projection_dim=128,
     )
     return BlipForImageTextRetrieval(config)
 
 
 def main() -> None:
-    parser = command_line("Train mini-blip, the retrieval encoder of the picture world.", steps=1500)
+    """Train or resume, then write the model directory."""
+    parser = command_line("Train mini-blip, the retrieval encoder of the picture world.", steps=240)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
@@ -179,7 +203,10 @@ def main() -> None:
 
 
 def matrices_and_others(model: DualEncoder) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """The weights that Muon moves, those inside the layers, and the rest; retrieval leaves the cross-attention alone."""
+    """The weights that Muon moves, those inside the layers, and the rest.
+
+    Retrieval uses neither the cross-attention nor the head on it; they stay as they are.
+    """
     matrices, others = [], []
     for name, weight in model.named_parameters():
         if "crossattention" not in name and "itm_head" not in name:

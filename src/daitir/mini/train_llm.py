@@ -29,8 +29,9 @@ class Rewriting:
     device: str
 
     def __call__(self, step: int, rng: random.Random) -> Losses:
+        """Losses of a batch; ``right`` is the share of tokens that are."""
         last_round = min(10, 1 + 9 * step // WHOLE_FROM)
-        batch = pack(draw_chats(rng, self.tokenizer, last_round, rounds=4), ROWS, LENGTH)
+        batch = pack(draw_chats(rng, self.tokenizer, last_round, rounds=5), ROWS, LENGTH)
         hidden_RTD = self.model.model(
             batch.tokens_RT.to(self.device),
             attention_mask=batch.mask_R1TT.to(self.device),
@@ -84,6 +85,7 @@ def export(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, output: 
 
 
 def main() -> None:
+    """Train or resume, then write the model directory."""
     parser = command_line("Train mini-llm, the reformulator of the picture world.", steps=2000)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -1,34 +1,22 @@
 """Train the transformer and the text encoders of mini-sd3 together, by flow matching on its own latents."""
 
 import random
-from dataclasses import replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from diffusers import AutoencoderKL
-from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from daitir.files import atomic
-from daitir.mini.language import Known, all_of, part_of, prompt
+from daitir.mini.lesson import Lesson, Student, scene_of
 from daitir.mini.optimizers import MuonAndAdam
-from daitir.mini.sd3 import LATENT_CHANNELS, LATENT_SIDE, Painter, assemble, build_tokenizer, save, tokens_of
-from daitir.mini.talk import ROUNDS, hold_dialogue
+from daitir.mini.sd3 import LATENT_CHANNELS, LATENT_SIDE, Painter, assemble, build_tokenizer, save
 from daitir.mini.train_autoencoder import pixels_of
-from daitir.mini.trainer import Losses, Plan, command_line, train
-from daitir.mini.world import Scene, draw_scene
+from daitir.mini.trainer import Plan, command_line, train
 
 STEPS = 12000
-BATCH = 64
 SCENES = 32_000
-DROPPED = 0.1  # share of the prompts that are left empty, for guidance
-
-
-def scene_of(i: int) -> Scene:
-    """The i-th scene that the generator learns from."""
-    return draw_scene(random.Random(f"painting/{i}"), "models")
 
 
 @torch.no_grad()
@@ -49,74 +37,10 @@ def encode_scenes(autoencoder: AutoencoderKL, count: int, path: Path) -> Tensor:
     return latents
 
 
-def known_of(scene: Scene, rng: random.Random) -> Known:
-    """What a prompt may know: mostly a random part, sometimes what a dialogue told, sometimes all."""
-    chance = rng.random()
-    if chance < 0.25:
-        return hold_dialogue(scene, rng)[rng.randrange(ROUNDS + 1)].known
-    if chance < 0.5:
-        return replace(all_of(scene), things=tuple(rng.sample(scene.things, 3)))
-    return part_of(scene, rng, rng.uniform(0.5, 1))
-
-
-class PlainAttention:
-    """Joint attention in plain products: with heads so small, twice as fast to train as the fused one."""
-
-    def __call__(
-        self,
-        attn: Attention,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor,
-        attention_mask: None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Attend over picture and words at once, as diffusers' own processor does."""
-
-        def heads(states: Tensor) -> Tensor:
-            return states.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
-
-        picture, words = hidden_states, encoder_hidden_states
-        query = torch.cat(
-            [attn.norm_q(heads(attn.to_q(picture))), attn.norm_added_q(heads(attn.add_q_proj(words)))], 2
-        )
-        key = torch.cat(
-            [attn.norm_k(heads(attn.to_k(picture))), attn.norm_added_k(heads(attn.add_k_proj(words)))], 2
-        )
-        value = torch.cat([heads(attn.to_v(picture)), heads(attn.add_v_proj(words))], 2)
-        weights = (query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)).softmax(-1)
-        joint = (weights.to(value.dtype) @ value).transpose(1, 2).flatten(2)
-        picture, words = joint[:, : picture.shape[1]], joint[:, picture.shape[1] :]
-        return attn.to_out[0](picture), words if attn.context_pre_only else attn.to_add_out(words)
-
-
-class Lesson:
-    """The flow matching loss on scenes and prompts drawn at random."""
-
-    def __init__(self, painter: Painter, tokenizer: CLIPTokenizer, latents: Tensor, fuse: bool):
-        painter.transformer.set_attn_processor(PlainAttention())
-        for encoder in painter.encoders:
-            encoder.set_attn_implementation("eager")
-        self.predict = torch.compile(painter, dynamic=False) if fuse else painter
-        self.tokenizer, self.latents = tokenizer, latents
-
-    def __call__(self, step: int, rng: random.Random) -> Losses:
-        """Squared error of the velocity at logit-normal times, as SD3 is trained, a little noisier."""
-        places = [rng.randrange(len(self.latents)) for _ in range(BATCH)]
-        prompts = [prompt(known_of(scene_of(i), rng), rng.randint(1, 3)) for i in places]
-        tokens = tokens_of(self.tokenizer, ["" if rng.random() < DROPPED else text for text in prompts])
-        clean = self.latents[places].float()
-        noise = torch.randn_like(clean)
-        sigma = torch.sigmoid(0.25 + 1.2 * torch.randn(BATCH))
-        share = sigma[:, None, None, None]
-        velocity = self.predict(
-            (1 - share) * clean + share * noise, tokens.to(clean.device), sigma.to(clean.device) * 1000
-        )
-        return {"loss": F.mse_loss(velocity.float(), noise - clean)}
-
-
-def matrices_and_others(painter: Painter) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+def matrices_and_others(student: Student) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """The weights that Muon moves, inside the blocks and not of their modulation, and the rest."""
     matrices, others = [], []
-    for name, weight in painter.named_parameters():
+    for name, weight in student.named_parameters():
         inside = "blocks." in name or "encoder.layers." in name
         (matrices if inside and weight.ndim == 2 and ".norm" not in name else others).append(weight)
     return matrices, others
@@ -125,16 +49,16 @@ def matrices_and_others(painter: Painter) -> tuple[list[nn.Parameter], list[nn.P
 def export(
     weights: dict[str, Tensor], tokenizer: CLIPTokenizer, autoencoder: AutoencoderKL, output: Path
 ) -> None:
-    """Write the pipeline with these weights of a Painter."""
-    painter = Painter(len(tokenizer)).eval()
-    painter.load_state_dict(weights)
-    save(assemble(painter, tokenizer, autoencoder), output)
+    """Write the pipeline with these weights of a Student; the teller stays behind."""
+    student = Student(Painter(len(tokenizer))).eval()
+    student.load_state_dict(weights)
+    save(assemble(student.painter, tokenizer, autoencoder), output)
 
 
-def averaged_weights(painter: Painter, checkpoint: Path) -> dict[str, Tensor]:
+def averaged_weights(student: Student, checkpoint: Path) -> dict[str, Tensor]:
     """What a run that is still going has learnt so far."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    names = [name for name, weight in painter.named_parameters() if weight.requires_grad]
+    names = [name for name, weight in student.named_parameters() if weight.requires_grad]
     return state["model"] | dict(zip(names, state["mean"], strict=True))
 
 
@@ -153,9 +77,9 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     autoencoder = AutoencoderKL.from_pretrained(arguments.autoencoder).eval()
     tokenizer = build_tokenizer()
-    painter = Painter(len(tokenizer))
+    student = Student(Painter(len(tokenizer)))
     if arguments.snapshot:
-        weights = averaged_weights(painter, arguments.scratch / "checkpoint.pt")
+        weights = averaged_weights(student, arguments.scratch / "checkpoint.pt")
     else:
         latents = encode_scenes(autoencoder, SCENES, arguments.scratch / "latents.pt").to(arguments.device)
         plan = Plan(
@@ -166,9 +90,9 @@ def main() -> None:
             device=arguments.device,
             cooldown=0.4,
         )
-        optimizer = MuonAndAdam(*matrices_and_others(painter.to(plan.device)))
-        lesson = Lesson(painter, tokenizer, latents, arguments.fuse)
-        weights = train(painter, lesson, plan, arguments.scratch, optimizer).state_dict()
+        optimizer = MuonAndAdam(*matrices_and_others(student.to(plan.device)))
+        lesson = Lesson(student, tokenizer, latents, arguments.fuse)
+        weights = train(student, lesson, plan, arguments.scratch, optimizer).state_dict()
     export(weights, tokenizer, autoencoder, arguments.output)
 
 

@@ -1,7 +1,7 @@
 """The training loop that all models of the picture world share.
 
-A run is killed and started again as often as need be: it resumes from its last checkpoint, and since every step draws its
-data and its noise from (seed, step) alone, it sees the stream that an uninterrupted run would have seen.
+A run is killed and started again as often as need be: it resumes from its last checkpoint, and since every
+step draws its data and its noise from (seed, step) alone, it sees the stream of an uninterrupted run.
 """
 
 import argparse
@@ -24,7 +24,10 @@ Losses = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train: the learning rate warms up, stays, and falls linearly to zero in the last ``cooldown`` of the steps."""
+    """How to train.
+
+    The learning rate warms up, stays, and falls linearly to zero in the last ``cooldown`` of the steps.
+    """
 
     steps: int
     learning_rate: float
@@ -57,6 +60,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
+        """Move the mean towards the live weights of this step, the first is 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self.mean, [weight.detach() for weight in self.live], 1 - decay)
 
@@ -87,8 +91,9 @@ def train(
 ) -> nn.Module:
     """Train until ``plan.steps`` and return the model holding its averaged weights.
 
-    ``loss(step, random)`` draws a batch from ``random``, runs the model and returns the losses; torch's own generator is
-    seeded before each call. A run whose checkpoint in ``scratch`` has all its steps returns at once.
+    ``loss(step, random)`` draws a batch from ``random``, runs the model and returns the losses; torch's own
+    generator is seeded before each call. A run whose checkpoint in ``scratch`` has all its steps returns at
+    once.
     """
     model.to(plan.device).train()
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
@@ -112,7 +117,11 @@ def train(
 
 
 def take_step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, loss: Callable[[int, random.Random], Losses], plan: Plan, step: int
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: Callable[[int, random.Random], Losses],
+    plan: Plan,
+    step: int,
 ) -> Losses:
     """Draw the batch of this step and move the weights once."""
     for group in optimizer.param_groups:
@@ -143,7 +152,12 @@ def save_checkpoint(
 ) -> None:
     """Write all that a resumed run needs; ``step`` is the number of steps done."""
     with atomic(path) as partial:
-        state = {"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "mean": average.mean}
+        state = {
+            "step": step,
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "mean": average.mean,
+        }
         torch.save(state, partial)
 
 
@@ -160,7 +174,7 @@ def load_checkpoint(
 
 
 class Progress:
-    """One line every so often: where the run is, its mean losses since the last line, and how long it will take."""
+    """One line every so often: where the run is, its mean losses since the last line, the time left."""
 
     def __init__(self, first: int, plan: Plan, history: Path):
         self.plan, self.history = plan, history
@@ -171,6 +185,7 @@ class Progress:
             print(f"resumed after step {first}", flush=True)
 
     def add(self, step: int, losses: Losses) -> None:
+        """Count the losses of a step, and show their means when it is time."""
         self.count += 1
         for name, value in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
@@ -179,10 +194,13 @@ class Progress:
             self.show(step + 1, elapsed / self.count)
 
     def show(self, done: int, seconds: float) -> None:
+        """Print the line and keep it in the history."""
         means = {name: round(total / self.count, 5) for name, total in self.sums.items()}
         left = (self.plan.steps - done) * seconds / 60
         shown = "  ".join(f"{name} {mean:.4f}" for name, mean in means.items())
-        print(f"step {done}/{self.plan.steps}  {shown}  {seconds:.3f} s/step  {left:.1f} min left", flush=True)
+        print(
+            f"step {done}/{self.plan.steps}  {shown}  {seconds:.3f} s/step  {left:.1f} min left", flush=True
+        )
         with self.history.open("a") as file:
             file.write(json.dumps({"step": done, **means, "seconds_per_step": round(seconds, 4)}) + "\n")
         self.sums, self.count, self.start = {}, 0, time.monotonic()
@@ -192,8 +210,12 @@ def command_line(description: str, steps: int) -> argparse.ArgumentParser:
     """The arguments that every training takes."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--output", type=Path, required=True, help="directory of the trained model")
-    parser.add_argument("--scratch", type=Path, required=True, help="directory of the checkpoints; may be deleted afterwards")
-    parser.add_argument("--steps", type=int, default=steps, help="a run that has done them already only exports its model")
+    parser.add_argument(
+        "--scratch", type=Path, required=True, help="directory of the checkpoints; may be deleted afterwards"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=steps, help="a run that has done them already only exports its model"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

@@ -65,9 +65,9 @@ class TransformersReformulator:
         if faults:
             message, reason = next(iter(faults.items()))
             raise DaitirError(
-                f"model {self.options.model} gave no usable answer to {len(faults)} of {len(names)} requests for"
-                f" {what} in {self.options.attempts} attempts; the first is {names[message]}, {reason}. Choose"
-                " another model or template, or raise `attempts`; the other answers are kept"
+                f"model {self.options.model} gave no usable answer to {len(faults)} of {len(names)} requests"
+                f" for {what} in {self.options.attempts} attempts; the first is {names[message]}, {reason}."
+                " Choose another model or template, or raise `attempts`; the other answers are kept"
             )
 
 

@@ -16,6 +16,7 @@ from daitir.report.run import System
 from daitir.shards import shard_provenance
 from daitir.tables import table_provenance
 
+WEIGHTS = "weights of seed "
 NOT_SETTINGS = ("kind", "model")
 
 
@@ -73,6 +74,64 @@ def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return " ".join(f"{key}:{_plain(part)}" for key, part in value.items())
     return str(value)
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a fusion: what it learnt from, and the epoch that held-out training dialogues chose."""
+
+    system: str
+    seed: int
+    parameters: int
+    dialogues: int
+    held_out: int
+    epoch: int
+    recall: float
+    recall_of_text: float
+
+
+def trainings(layout: Layout, systems: Sequence[System], dialogues: str) -> list[Training]:
+    """Return the trainings behind the systems' ranks, a row a seed."""
+    found = []
+    for system in systems:
+        inputs = ranks_provenance(Path(layout.ranks(system.name, dialogues)))["inputs"]
+        for seed in sorted(int(name.removeprefix(WEIGHTS)) for name in inputs if name.startswith(WEIGHTS)):
+            folder = layout.fusion(system.method, system.encoder, str(system.images), system.queries, seed)
+            made = table_provenance(Path(folder) / "history.parquet")["training"]
+            found.append(
+                Training(
+                    system.name,
+                    seed,
+                    made["parameters"],
+                    made["dialogues"],
+                    made["held_out_dialogues"],
+                    made["epoch"],
+                    made["held_out"]["recall_at_10"],
+                    made["held_out_text_alone"]["recall_at_10"],
+                )
+            )
+    return found
+
+
+@dataclass(frozen=True)
+class CutTexts:
+    """How many query texts of a reformulator were longer than an encoder reads, and were cut."""
+
+    queries: str
+    encoder: str
+    cut: int
+    texts: int
+
+
+def cut_texts(layout: Layout, systems: Iterable[System], dialogues: str) -> list[CutTexts]:
+    """Return the texts that were cut on one dialogue set, each pair of reformulator and encoder once."""
+    pairs = dict.fromkeys((system.queries, system.encoder) for system in systems)
+    found = []
+    for queries, encoder in pairs:
+        path = Path(layout.query_features(encoder, queries, dialogues))
+        texts = features_provenance(path)["texts"]
+        found.append(CutTexts(queries, encoder, texts["truncated"], texts["all"]))
+    return found
 
 
 @dataclass(frozen=True)

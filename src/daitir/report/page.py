@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from daitir.plots import COLOURS, INK, PAPER, SOFT
 from daitir.report import numbers
 from daitir.report.examples import Example
-from daitir.report.origins import Origin, Seconds
+from daitir.report.origins import CutTexts, Origin, Seconds, Training
 from daitir.report.run import Measured, System
 from daitir.report.summary import Finding, findings
 
@@ -29,6 +29,7 @@ class Section:
     figures: Mapping[str, str]
     focus: tuple[System, System] | None
     examples: Sequence[Example]
+    cut_texts: Sequence[CutTexts]
 
     @property
     def findings(self) -> list[Finding]:
@@ -41,6 +42,7 @@ class Made:
     """How the page came about: components, time, the config as run."""
 
     origins: Sequence[Origin]
+    trainings: Sequence[Training]
     seconds: Sequence[Seconds]
     config: Mapping[str, Any]
     resamples: int

@@ -10,13 +10,13 @@ from daitir.command import parse_call, stage_parser
 from daitir.corpora import read_corpus
 from daitir.dialogues import read_dialogues
 from daitir.errors import DaitirError, exit_with_one_line
-from daitir.evaluation.comparisons import FLIPS
+from daitir.evaluation.rankings import FLIPS
 from daitir.files import write_text
 from daitir.layout import FIGURES, Layout
 from daitir.options import Options
 from daitir.ranks import read_ranks
 from daitir.report.gallery import Gallery, focus, gather
-from daitir.report.origins import origins, seconds_by_stage
+from daitir.report.origins import cut_texts, origins, seconds_by_stage, trainings
 from daitir.report.page import Made, Section, render
 from daitir.report.run import DialogueSet, Measured, System, Tables
 
@@ -90,6 +90,7 @@ def run(options: ReportOptions, results: Path, benchmarks: list[Path], output: P
     first = config.dialogues[config.evaluate[0]]
     made = Made(
         origins(layout, list(systems.values()), config.evaluate[0], first.corpus, first.shards),
+        trainings(layout, list(systems.values()), config.evaluate[0]),
         seconds_by_stage(benchmarks),
         options.config,
         config.report.resamples,
@@ -114,12 +115,14 @@ def section(
         config.report.rounds,
     )
     figures = {figure: read_figure(Path(layout.figure(f"{figure}-{name}"))) for figure in FIGURES}
+    cut = cut_texts(layout, systems.values(), name)
     pair = focus(run_of)
     if pair is None or not config.report.examples:
-        return Section(run_of, figures, None, [])
+        return Section(run_of, figures, None, [], cut)
     gallery = Gallery(layout, name, dialogues.shards, corpus.images)
     frames = {system.name: read_ranks(Path(layout.ranks(system.name, name))) for system in pair}
-    return Section(run_of, figures, pair, gather(gallery, pair, frames, config.report.examples))
+    examples = gather(gallery, pair, frames, config.report.examples)
+    return Section(run_of, figures, pair, examples, cut)
 
 
 def read_csv(path: Path) -> pd.DataFrame:
