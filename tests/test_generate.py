@@ -11,7 +11,7 @@ from daitir.generators.diffusers import DiffusersGenerator
 from daitir.queries import Query, write_queries
 from daitir.shards import read_shard, shard_provenance
 from daitir.stages import generate
-from tests import tiny
+from tests import tiny_pipelines
 
 QUERIES = [
     Query("d0", 0, "star", ("a red star", "a star of red")),
@@ -24,7 +24,7 @@ QUERIES = [
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("made")
-    tiny.sd3(root / "sd3")
+    tiny_pipelines.sd3(root / "sd3")
     write_queries(root / "q.parquet", QUERIES, {"stage": "test"})
     return root
 

@@ -1,3 +1,6 @@
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +9,9 @@ from safetensors.torch import load_file, save_file
 
 from daitir.errors import DaitirError
 from daitir.generators import GeneratorOptions, Order, image_seed, load_generator
-from tests import tiny
+from tests import tiny_pipelines
 
+SETTINGS = {"sd3": {"max_sequence_length": 1}, "sd2": {}, "sdxl": {}, "flux": {"max_sequence_length": 12}}
 PROMPTS = ["a red star", "a blue circle on the left", "green"]
 ORDERS = [Order(prompt, k, image_seed(0, prompt, k)) for prompt in PROMPTS for k in (1, 2)]
 
@@ -15,8 +19,8 @@ ORDERS = [Order(prompt, k, image_seed(0, prompt, k)) for prompt in PROMPTS for k
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("models")
-    tiny.sd3(root / "sd3")
-    tiny.sd2(root / "sd2")
+    for name in SETTINGS:
+        getattr(tiny_pipelines, name)(root / name)
     return root
 
 
@@ -29,8 +33,7 @@ def generator_of(model, **settings):
         "batch_size": 4,
         "device": "cpu",
     } | settings
-    if model.name == "sd3":
-        chosen = {"max_sequence_length": 1} | chosen
+    chosen = SETTINGS.get(model.name, {}) | chosen
     return load_generator(GeneratorOptions(model=str(model), **chosen))
 
 
@@ -47,8 +50,8 @@ def test_the_seed_of_an_image_hangs_on_seed_prompt_and_k():
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
-@pytest.mark.parametrize("model", ["sd3", "sd2"])
-@pytest.mark.parametrize("batch_size", [1, 5, 16])
+@pytest.mark.parametrize("model", SETTINGS)
+@pytest.mark.parametrize("batch_size", [1, 5])
 def test_pictures_do_not_depend_on_their_batch(folder, model, batch_size):
     """Bit for bit the same under every batch size, order and selection."""
     wanted = pixels(generator_of(folder / model))
@@ -59,26 +62,28 @@ def test_pictures_do_not_depend_on_their_batch(folder, model, batch_size):
 
 
 @pytest.mark.parametrize("guidance", [3.0, 1.0])
-@pytest.mark.parametrize("model", ["sd3", "sd2"])
+@pytest.mark.parametrize("model", SETTINGS)
 def test_pictures_are_those_of_the_pipeline_called_with_the_prompt(folder, model, guidance):
     """Reading the prompts first and letting the text encoders go changes nothing."""
-    settings = {"max_sequence_length": 1} if model == "sd3" else {}
-    pipeline = DiffusionPipeline.from_pretrained(
-        folder / model, **({"text_encoder_3": None, "tokenizer_3": None} if settings else {})
-    )
+    settings = SETTINGS[model] | {
+        "num_inference_steps": 2,
+        "guidance_scale": guidance,
+        "height": 16,
+        "width": 16,
+    }
+    if model != "flux":
+        settings["negative_prompt"] = ["blue"] * len(ORDERS)
+    lacks = {"text_encoder_3": None, "tokenizer_3": None} if model == "sd3" else {}
+    pipeline = DiffusionPipeline.from_pretrained(folder / model, **lacks)
     pipeline.set_progress_bar_config(disable=True)
     given = pipeline(
         [order.prompt for order in ORDERS],
-        negative_prompt=["blue"] * len(ORDERS),
         generator=[torch.Generator("cpu").manual_seed(order.seed) for order in ORDERS],
-        num_inference_steps=2,
-        guidance_scale=guidance,
-        height=16,
-        width=16,
         output_type="np",
         **settings,
     ).images
-    generator = generator_of(folder / model, guidance=guidance, negative_prompt="blue")
+    negative = None if model == "flux" else "blue"
+    generator = generator_of(folder / model, guidance=guidance, negative_prompt=negative)
     drawn = pixels(generator)
     assert generator.pipeline.text_encoder is None
     for image, order in zip(given, ORDERS, strict=True):
@@ -127,6 +132,12 @@ def test_settings_that_do_not_fit_the_model_are_refused(folder, settings, messag
         generator_of(folder / "sd2", **settings)
 
 
+def test_a_negative_prompt_that_would_be_ignored_is_refused(folder):
+    """FLUX reads none."""
+    with pytest.raises(DaitirError, match=r"FluxPipeline of model .* knows no 'negative_prompt'"):
+        generator_of(folder / "flux", negative_prompt="blue")
+
+
 def test_another_scheduler_is_taken(folder):
     """By its name in diffusers, with the settings of the model's own."""
     generator = generator_of(folder / "sd2", scheduler="EulerDiscreteScheduler")
@@ -144,7 +155,7 @@ def test_prompts_that_are_cut_are_told(folder, capsys):
 @pytest.mark.parametrize("part", ["transformer", "text_encoder", "vae"])
 def test_parts_without_all_weights_are_refused(tmp_path, part):
     """A missing weight would be random."""
-    tiny.sd3(tmp_path / "sd3")
+    tiny_pipelines.sd3(tmp_path / "sd3")
     file = next((tmp_path / "sd3" / part).glob("*.safetensors"))
     weights = load_file(file)
     lost = sorted(weights)[0]
@@ -156,7 +167,7 @@ def test_parts_without_all_weights_are_refused(tmp_path, part):
 
 def test_a_picture_that_is_not_finite_is_refused(tmp_path):
     """NaN would become black."""
-    tiny.sd3(tmp_path / "sd3")
+    tiny_pipelines.sd3(tmp_path / "sd3")
     pipeline = StableDiffusion3Pipeline.from_pretrained(
         tmp_path / "sd3", text_encoder_3=None, tokenizer_3=None
     )
@@ -166,6 +177,16 @@ def test_a_picture_that_is_not_finite_is_refused(tmp_path):
         DaitirError, match=r"drew a picture that is not finite from prompt 'a red star' \(k = 1\)"
     ):
         pixels(generator_of(tmp_path / "sd3"))
+
+
+def test_a_pipeline_that_wants_an_image_is_refused(folder, tmp_path):
+    """Only those that draw from text alone."""
+    shutil.copytree(folder / "sd2", tmp_path / "sd2")
+    index = json.loads((tmp_path / "sd2" / "model_index.json").read_text())
+    index["_class_name"] = "StableDiffusionImg2ImgPipeline"
+    (tmp_path / "sd2" / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(DaitirError, match="does not draw from text alone"):
+        generator_of(tmp_path / "sd2")
 
 
 def test_a_folder_that_is_no_pipeline_is_refused(tmp_path):

@@ -1,19 +1,10 @@
-"""Tiny random models in the standard directory formats, and dialogues and pictures to try them on."""
+"""A tiny random encoder and chat model in the standard formats, and dialogues and pictures to try them on."""
 
 import json
 import random
 from pathlib import Path
 
 import torch
-from diffusers import (
-    AutoencoderKL,
-    DDIMScheduler,
-    FlowMatchEulerDiscreteScheduler,
-    SD3Transformer2DModel,
-    StableDiffusion3Pipeline,
-    StableDiffusionPipeline,
-    UNet2DConditionModel,
-)
 from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
@@ -22,10 +13,6 @@ from transformers import (
     BlipForImageTextRetrieval,
     BlipImageProcessor,
     BlipProcessor,
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    CLIPTokenizer,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
@@ -98,99 +85,6 @@ def llama(folder: Path, positions: int = 512) -> Path:
         model.lm_head.weight *= 0.5
         model.lm_head.weight[1] *= 2
     model.save_pretrained(folder)
-    return folder
-
-
-def clip_tokenizer() -> CLIPTokenizer:
-    letters = [chr(code) for code in range(33, 127)]
-    tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
-    vocabulary = {token: place for place, token in enumerate(tokens)}
-    return CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=40)
-
-
-def clip_text(width: int, kind=CLIPTextModelWithProjection):
-    config = CLIPTextConfig(
-        vocab_size=190,
-        hidden_size=width,
-        intermediate_size=2 * width,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=40,
-        projection_dim=width,
-        bos_token_id=0,
-        eos_token_id=1,
-        pad_token_id=1,
-    )
-    return kind(config)
-
-
-def autoencoder() -> AutoencoderKL:
-    """16 px pictures, latents of 8 x 8 with 4 channels."""
-    return AutoencoderKL(
-        block_out_channels=(8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        latent_channels=4,
-        norm_num_groups=2,
-        sample_size=16,
-        scaling_factor=1.0,
-        shift_factor=0.0,
-    )
-
-
-def sd3(folder: Path) -> Path:
-    """A Stable Diffusion 3 pipeline without its third text encoder, 16 px."""
-    torch.manual_seed(0)
-    transformer = SD3Transformer2DModel(
-        sample_size=8,
-        patch_size=2,
-        in_channels=4,
-        out_channels=4,
-        num_layers=2,
-        attention_head_dim=8,
-        num_attention_heads=4,
-        joint_attention_dim=40,
-        caption_projection_dim=32,
-        pooled_projection_dim=40,
-        pos_embed_max_size=4,
-    )
-    StableDiffusion3Pipeline(
-        transformer=transformer,
-        scheduler=FlowMatchEulerDiscreteScheduler(),
-        vae=autoencoder(),
-        text_encoder=clip_text(24),
-        tokenizer=clip_tokenizer(),
-        text_encoder_2=clip_text(16),
-        tokenizer_2=clip_tokenizer(),
-        text_encoder_3=None,
-        tokenizer_3=None,
-    ).save_pretrained(folder)
-    return folder
-
-
-def sd2(folder: Path) -> Path:
-    """A Stable Diffusion 2 pipeline, 16 px."""
-    torch.manual_seed(0)
-    unet = UNet2DConditionModel(
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        sample_size=8,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=24,
-        attention_head_dim=4,
-        norm_num_groups=2,
-    )
-    StableDiffusionPipeline(
-        unet=unet,
-        scheduler=DDIMScheduler(steps_offset=1, clip_sample=False),
-        vae=autoencoder(),
-        text_encoder=clip_text(24, CLIPTextModel),
-        tokenizer=clip_tokenizer(),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    ).save_pretrained(folder)
     return folder
 
 

@@ -19,7 +19,7 @@ from daitir.mini.measure_llm import Rewriter, Score
 from daitir.mini.packing import IGNORED, Branch, Chat, pack
 from daitir.mini.talk import hold_dialogue
 from daitir.mini.train_llm import build_model, export
-from daitir.mini.world import draw_scene
+from daitir.mini.world import SHAPES, draw_scene
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +41,12 @@ def model(tokenizer):
 
 def test_branch_sees_its_part_of_the_trunk_alone():
     """By hand: a trunk of two tokens, a branch after the first of them, and a stranger."""
-    chat = Chat([7, 8], [Branch(1, [9], [3])])
-    packed = pack(iter([chat, Chat([5], [])]), rows=1, length=4)
+    chat = Chat([7, 8], [0, 1], [Branch(1, [9], [3], [2])])
+    packed = pack(iter([chat, Chat([5], [IGNORED], [])]), rows=1, length=4)
     assert packed.tokens_RT.tolist() == [[7, 8, 9, 5]]
     assert packed.positions_RT.tolist() == [[0, 1, 1, 0]]
     assert packed.targets_RT.tolist() == [[IGNORED, IGNORED, 3, IGNORED]]
+    assert packed.about_RT.tolist() == [[0, 1, 2, IGNORED]]
     assert packed.mask_R1TT[0, 0].int().tolist() == [
         [1, 0, 0, 0],
         [1, 1, 0, 0],
@@ -56,7 +57,7 @@ def test_branch_sees_its_part_of_the_trunk_alone():
 
 def test_chats_without_room_end_the_packing():
     """Rows have one length; what is left of them is padding that learns nothing."""
-    chats = [Chat([1] * 3, []), Chat([2] * 3, []), Chat([3] * 4, []), Chat([4], [])]
+    chats = [Chat([name] * size, [0] * size, []) for name, size in ((1, 3), (2, 3), (3, 4), (4, 1))]
     packed = pack(iter(chats), rows=2, length=5)
     assert packed.tokens_RT.tolist() == [[1, 1, 1, 0, 0], [2, 2, 2, 0, 0]]
 
@@ -90,6 +91,17 @@ def test_words_are_tokens_and_strange_words_survive(tokenizer):
     """A word of the language is one token; another one falls into pieces that give it back."""
     assert len(tokenizer(" a large purple triangle at the bottom right").input_ids) == 8
     assert tokenizer.decode(tokenizer("a Zebra, naïve").input_ids) == "a Zebra, naïve"
+
+
+def test_tokens_know_what_they_speak_of(tokenizer):
+    """A turn speaks of the shape mentioned last, an answer of the one being described or next."""
+    encode = Encoder(tokenizer)
+    star, ring = SHAPES.index("star"), SHAPES.index("ring")
+    turn = encode.encode("is the star red? no")
+    assert encode.mentioned(turn) == [IGNORED, IGNORED, star, star, star, star]
+    answer = encode.encode("a star and a ring, at night")
+    none = [IGNORED] * 3
+    assert encode.described(answer) == [star, star, star, ring, ring, ring, *none]
 
 
 def test_chats_of_one_stream_are_alike(tokenizer):

@@ -51,7 +51,7 @@ def test_prompts_know_parts_and_wholes():
     """Training sees prompts of one fact and of all thirteen."""
     rng = random.Random(1)
     scene = draw_scene(rng, "models")
-    facts = [known_of(scene, rng).facts for _ in range(300)]
+    facts = [known_of(scene, rng, 0.5).facts for _ in range(300)]
     assert all(known <= all_of(scene).facts for known in facts)
     assert min(map(len, facts)) <= 2
     assert max(map(len, facts)) == 13

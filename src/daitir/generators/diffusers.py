@@ -25,14 +25,15 @@ class DiffusersGenerator:
         use_one_thread()
         self.options = options
         self.device = find_device(options.device)
+        self.offload = options.offload if self.device != "cpu" else "none"
         self._load()
 
     def _load(self) -> None:
         self.pipeline = load_pipeline(self.options)
         self.placed = self.released = False
         self.accepted = inspect.signature(self.pipeline.__call__).parameters
-        self.settings = self._settings()
         self.reads_first = type(self.pipeline).__name__ in ENCODED
+        self.settings = self._settings()
 
     def draw(self, orders: Sequence[Order]) -> Iterator[list[tuple[Order, Image.Image]]]:
         """Yield the RGB pictures of the orders, batch by batch."""
@@ -45,9 +46,8 @@ class DiffusersGenerator:
         self._place()
         for batch in batches(orders, self.options.batch_size):
             rows = pad_batch(batch, self.options.batch_size, self.device)
-            yield list(
-                zip(batch, self._draw(rows, embeddings), strict=False)
-            )  # the rows that fill up are dropped
+            images = self._draw(rows, embeddings)[: len(batch)]
+            yield list(zip(batch, images, strict=True))
 
     def _settings(self) -> dict[str, Any]:
         """Return the arguments that every call of the pipeline gets; one that it does not know is refused."""
@@ -61,6 +61,10 @@ class DiffusersGenerator:
         settings = {name: value for name, value in asked.items() if value is not None}
         settings |= {"num_inference_steps": options.steps, "guidance_scale": options.guidance}
         unknown = [name for name in settings if name not in self.accepted]
+        reads = (
+            inspect.signature(self.pipeline.encode_prompt).parameters if self.reads_first else self.accepted
+        )
+        unknown += [name for name in settings.keys() & {"negative_prompt"} if name not in reads]
         if unknown:
             raise DaitirError(
                 f"{type(self.pipeline).__name__} of model {options.model} knows no {unknown[0]!r}: remove it"
@@ -83,40 +87,37 @@ class DiffusersGenerator:
     @torch.inference_mode()
     def _read(self, prompts: list[str]) -> dict[str, Embedding]:
         """Return what the text encoders make of each prompt, on the CPU; then let the encoders go."""
-        hooked = self.options.offload != "none"
+        hooked = self.offload != "none"
         if hooked:
             self._place()
         for encoder in [] if hooked else text_encoders(self.pipeline).values():
             encoder.to(self.device)
+        shared: Embedding = {}
         found: dict[str, Embedding] = {}
         for batch in batches(prompts, self.options.batch_size):
             rows = self._encode(pad_batch(batch, self.options.batch_size, self.device))
+            own = [name for name in rows if not name.startswith("negative_")]
+            # Every picture has the same negative prompt: one copy for all.
+            shared = shared or {name: rows[name][0].to(CPU, copy=True) for name in rows.keys() - set(own)}
             for place, prompt in enumerate(batch):
-                found[prompt] = {name: rows_of[place].to(CPU, copy=True) for name, rows_of in rows.items()}
+                found[prompt] = shared | {name: rows[name][place].to(CPU, copy=True) for name in own}
         if not hooked:
             self.pipeline.register_modules(**dict.fromkeys(text_encoders(self.pipeline)))
             self.released = True
             if self.device == "cuda":
                 torch.cuda.empty_cache()
-        self.settings.pop("negative_prompt", None)
         return found
 
     def _encode(self, prompts: list[str]) -> Embedding:
         known = inspect.signature(self.pipeline.encode_prompt).parameters
-        optional = {
-            "prompt_2": None,
-            "prompt_3": None,
-            "do_classifier_free_guidance": self.options.guidance > 1,
-            "negative_prompt": None
-            if self.options.negative_prompt is None
-            else [self.options.negative_prompt] * len(prompts),
-            "max_sequence_length": self.options.max_sequence_length,
-        }
-        chosen = {
-            name: value
-            for name, value in optional.items()
-            if name in known and (value is not None or known[name].default is inspect.Parameter.empty)
-        }
+        limit, negative = self.options.max_sequence_length, self.options.negative_prompt
+        chosen: dict[str, Any] = {name: None for name in ("prompt_2", "prompt_3") if name in known}
+        if "do_classifier_free_guidance" in known:
+            chosen["do_classifier_free_guidance"] = self.options.guidance > 1
+        if negative is not None:
+            chosen["negative_prompt"] = [negative] * len(prompts)
+        if limit is not None:
+            chosen["max_sequence_length"] = limit
         parts = self.pipeline.encode_prompt(
             prompt=prompts, device=torch.device(self.device), num_images_per_prompt=1, **chosen
         )
@@ -131,15 +132,17 @@ class DiffusersGenerator:
         """Bring the pipeline to its device, once."""
         if self.placed:
             return
-        if self.options.offload == "model":
+        if self.offload == "model":
             self.pipeline.enable_model_cpu_offload(device=self.device)
-        elif self.options.offload == "sequential":
+        elif self.offload == "sequential":
             self.pipeline.enable_sequential_cpu_offload(device=self.device)
         else:
             self.pipeline.to(self.device)
         self.placed = True
 
     def _draw(self, orders: list[Order], embeddings: dict[str, Embedding]) -> list[Image.Image]:
+        settings = dict(self.settings)
+        negative = settings.pop("negative_prompt", None)
         if self.reads_first:
             of_orders = [embeddings[order.prompt] for order in orders]
             prompts: dict[str, Any] = {
@@ -148,11 +151,11 @@ class DiffusersGenerator:
             }
         else:
             prompts = {"prompt": [order.prompt for order in orders]}
-            if "negative_prompt" in self.settings:
-                prompts["negative_prompt"] = [self.settings["negative_prompt"]] * len(orders)
+            if negative is not None:
+                prompts["negative_prompt"] = [negative] * len(orders)
         # Seeds live on the CPU, so that another kind of GPU starts from the same noise.
         noise = [torch.Generator("cpu").manual_seed(order.seed) for order in orders]
-        drawn = self.pipeline(**(self.settings | prompts), generator=noise, output_type="np")
+        drawn = self.pipeline(**settings, **prompts, generator=noise, output_type="np")
         flagged = getattr(drawn, "nsfw_content_detected", None) or []
         if any(flagged):
             order = orders[list(flagged).index(True)]

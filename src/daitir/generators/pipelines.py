@@ -34,7 +34,8 @@ def load_pipeline(options: GeneratorOptions) -> Any:
         for name, part in _parts_to_load(folder).items()
     }
     pipeline = call_loader(DiffusionPipeline.from_pretrained, str(folder), dtype=dtype, **parts)
-    if "image" in _required(pipeline):
+    takes = inspect.signature(pipeline.__call__).parameters
+    if "prompt" not in takes or "image" in takes:
         raise DaitirError(
             f"model {options.model} does not draw from text alone: choose a text-to-image pipeline"
         )
@@ -83,11 +84,6 @@ def _parts_to_load(folder: Path) -> dict[str, Any]:
         if class_ is None or (isinstance(part, type) and issubclass(part, torch.nn.Module)):
             parts[name] = part
     return parts
-
-
-def _required(pipeline: Any) -> set[str]:
-    parameters = inspect.signature(pipeline.__call__).parameters
-    return {name for name, value in parameters.items() if value.default is inspect.Parameter.empty}
 
 
 def _set_scheduler(pipeline: Any, options: GeneratorOptions) -> None:

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from daitir.mini.language import describe, prompt
 from daitir.mini.packing import IGNORED, Branch, Chat
 from daitir.mini.talk import Turn, hold_dialogue
-from daitir.mini.world import draw_scene
+from daitir.mini.world import SHAPES, draw_scene
 
 QUERY = "Rewrite this dialogue as one caption.\n"
 PROMPT = "Write image prompt {k}.\n"
@@ -98,31 +98,60 @@ def draw_chats(
 
 
 class Encoder:
-    """Turns dialogues into chats of tokens, each different text only once."""
+    """Turns dialogues into chats of tokens that know which thing they speak of."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast):
         self.tokenizer = tokenizer
         self.end, self.user, self.assistant = tokenizer.convert_tokens_to_ids([END, USER, ASSISTANT])
+        self.shapes = {self.encode(f" {shape}")[0]: i for i, shape in enumerate(SHAPES)}
+        self.separators = {self.encode(text)[0] for text in (",", " and")}
 
     def encode(self, text: str) -> list[int]:
         """Tokens of a text without the marks of a chat."""
         return self.tokenizer(text, add_special_tokens=False).input_ids
 
-    def branch(self, start: int, answer: str) -> Branch:
-        """The end of the request and its answer; the answer and its end are learned."""
-        tokens = self.encode(answer)
-        return Branch(start, [self.end, self.assistant, *tokens], [IGNORED, *tokens, self.end])
-
     def queries(self, turns: Sequence[Turn], rounds: Sequence[int]) -> Chat:
         """One dialogue, rewritten after each of ``rounds``."""
         trunk = [self.user, *self.encode(QUERY + turns[0].text)]
+        about = self.mentioned(trunk)
         ends = [len(trunk)]
         for turn in turns[1 : max(rounds) + 1]:
-            trunk += self.encode("\n" + turn.text)
+            tokens = self.encode("\n" + turn.text)
+            trunk += tokens
+            about += self.mentioned(tokens)
             ends.append(len(trunk))
-        return Chat(trunk, [self.branch(ends[round_], describe(turns[round_].known)) for round_ in rounds])
+        answers = [self.encode(describe(turns[round_].known)) for round_ in rounds]
+        branches = [
+            self.branch(ends[round_], answer, self.described(answer))
+            for round_, answer in zip(rounds, answers, strict=True)
+        ]
+        return Chat(trunk, about, branches)
 
     def prompts(self, turn: Turn, k: int) -> Chat:
         """The k-th image prompt of what is known after a turn."""
         trunk = [self.user, *self.encode(prompt_request(describe(turn.known), k))]
-        return Chat(trunk, [self.branch(len(trunk), prompt(turn.known, k))])
+        answer = self.encode(prompt(turn.known, k))
+        branch = self.branch(len(trunk), answer, [IGNORED] * (len(answer) + 1))
+        return Chat(trunk, [IGNORED] * len(trunk), [branch])
+
+    def branch(self, start: int, answer: list[int], about: list[int]) -> Branch:
+        """The end of the request and its answer; the answer and its end are learned."""
+        tokens = [self.end, self.assistant, *answer]
+        return Branch(start, tokens, [IGNORED, *answer, self.end], [IGNORED, *about])
+
+    def mentioned(self, turn: Sequence[int]) -> list[int]:
+        """At each token of a turn the shape that was mentioned last."""
+        about, last = [], IGNORED
+        for token in turn:
+            last = self.shapes.get(token, last)
+            about.append(last)
+        return about
+
+    def described(self, answer: Sequence[int]) -> list[int]:
+        """Before an answer and at each of its tokens the shape being described, or the next one."""
+        things = [self.shapes[token] for token in answer if token in self.shapes]
+        about, passed = [], 0
+        for token in (self.assistant, *answer):
+            passed += token in self.separators
+            about.append(things[passed] if passed < len(things) else IGNORED)
+        return about

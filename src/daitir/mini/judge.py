@@ -120,7 +120,7 @@ def blip_scores(model: Path, device: str):  # type: ignore[no-untyped-def]
     from transformers import BlipForImageTextRetrieval, BlipProcessor
 
     processor = BlipProcessor.from_pretrained(model)
-    blip = BlipForImageTextRetrieval.from_pretrained(model, torch_dtype=torch.float32).eval().to(device)
+    blip = BlipForImageTextRetrieval.from_pretrained(model, dtype=torch.float32).eval().to(device)
 
     @torch.no_grad()
     def score(picture: Image.Image, texts: list[str]) -> Tensor:

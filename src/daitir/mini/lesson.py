@@ -2,8 +2,9 @@
 
 A squared error over the whole picture hardly tells a transformer whether the small star is red. So a
 teller, one linear layer on the states halfway through, must name the thing in each cell of the clean
-picture; it is thrown away afterwards. First come steps on pictures alone, then the words: noisier times, at
-which only the prompt knows what to paint, and the teller.
+picture; it is thrown away afterwards. First come steps on pictures alone; then the words, with noisier
+times, at which only the prompt knows what to paint, and with the teller; in the end prompts that mostly
+know as little as dialogues tell.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from daitir.mini.world import COLOURS, PLACES, SHAPES, SIZES, Scene, draw_scene
 
 BATCH = 64
 DROPPED = 0.1  # share of the prompts that are left empty, for guidance
-WORDS_FROM = 1200  # step
+WORDS_FROM, DIALOGUES_FROM = 1200, 2600  # steps
 TOLD_AFTER = 1  # block whose states the teller reads
 TOLD_WEIGHT = 0.1
 NAMES = (("nothing", *SHAPES), tuple(COLOURS), tuple(SIZES))
@@ -36,12 +37,12 @@ def scene_of(i: int) -> Scene:
     return draw_scene(random.Random(f"painting/{i}"), "models")
 
 
-def known_of(scene: Scene, rng: random.Random) -> Known:
-    """What a prompt may know: mostly a random part, sometimes what a dialogue told, sometimes all."""
+def known_of(scene: Scene, rng: random.Random, told: float) -> Known:
+    """What a prompt may know: with probability ``told`` what a dialogue told, else a random part, or all."""
     chance = rng.random()
-    if chance < 0.25:
+    if chance < told:
         return hold_dialogue(scene, rng)[rng.randrange(ROUNDS + 1)].known
-    if chance < 0.5:
+    if chance < told + (1 - told) / 3:
         return replace(all_of(scene), things=tuple(rng.sample(scene.things, 3)))
     return part_of(scene, rng, rng.uniform(0.5, 1))
 
@@ -134,17 +135,20 @@ class Lesson:
         device = self.latents.device
         numbers = [rng.randrange(len(self.latents)) for _ in range(BATCH)]
         scenes = [scene_of(i) for i in numbers]
-        prompts = [prompt(known_of(scene, rng), rng.randint(1, 3)) for scene in scenes]
+        told = 0.25 if step < DIALOGUES_FROM else 0.55
+        prompts = [prompt(known_of(scene, rng, told), rng.randint(1, 3)) for scene in scenes]
         tokens = tokens_of(self.tokenizer, ["" if rng.random() < DROPPED else text for text in prompts])
         clean = self.latents[numbers].float()
         noise = torch.randn(clean.shape).to(device)
         noisiness = 0.25 if step < WORDS_FROM else 1.0
         sigma = torch.sigmoid(noisiness + 1.2 * torch.randn(BATCH)).to(device)
         share = sigma[:, None, None, None]
-        velocity, told = self.student((1 - share) * clean + share * noise, tokens.to(device), sigma * 1000)
+        velocity, names_told = self.student(
+            (1 - share) * clean + share * noise, tokens.to(device), sigma * 1000
+        )
         painted = F.mse_loss(velocity.float(), noise - clean)
         names = torch.tensor([names_in(scene) for scene in scenes]).to(device)
-        parts = told.float().flatten(0, 1).split([len(names) for names in NAMES], dim=-1)
+        parts = names_told.float().flatten(0, 1).split([len(names) for names in NAMES], dim=-1)
         wrong = [
             F.cross_entropy(part, name, ignore_index=-1)
             for part, name in zip(parts, names.flatten(0, 1).unbind(-1), strict=True)

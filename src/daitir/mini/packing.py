@@ -20,19 +20,21 @@ IGNORED = -100  # what cross_entropy skips
 class Branch:
     """An answer that leaves the trunk after ``start`` tokens.
 
-    ``targets`` are the next tokens, IGNORED where they are not learned.
+    ``targets`` are the next tokens and ``about`` the things spoken of, IGNORED where they are not learned.
     """
 
     start: int
     tokens: list[int]
     targets: list[int]
+    about: list[int]
 
 
 @dataclass(frozen=True)
 class Chat:
-    """One trunk and its branches."""
+    """One trunk, what it speaks of at each token, and its branches."""
 
     trunk: list[int]
+    about: list[int]
     branches: list[Branch]
 
     def __len__(self) -> int:
@@ -45,6 +47,7 @@ class Row:
 
     tokens: list[int] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
+    about: list[int] = field(default_factory=list)
     position: list[int] = field(default_factory=list)
     chat: list[int] = field(default_factory=list)
     branch: list[int] = field(default_factory=list)  # 0 is the trunk
@@ -53,11 +56,12 @@ class Row:
     def append(self, chat: Chat) -> None:
         """Add the columns of a chat: its trunk, then its branches."""
         name = 1 + max(self.chat, default=-1)
-        whole = Branch(0, chat.trunk, [IGNORED] * len(chat.trunk))
+        whole = Branch(0, chat.trunk, [IGNORED] * len(chat.trunk), chat.about)
         for number, branch in enumerate([whole, *chat.branches]):
             count = len(branch.tokens)
             self.tokens += branch.tokens
             self.targets += branch.targets
+            self.about += branch.about
             self.position += range(branch.start, branch.start + count)
             self.chat += [name] * count
             self.branch += [number] * count
@@ -65,7 +69,8 @@ class Row:
 
     def pad(self, length: int) -> "Row":
         """Fill up with a chat of its own that learns nothing."""
-        self.append(Chat([0] * (length - len(self.tokens)), []))
+        room = length - len(self.tokens)
+        self.append(Chat([0] * room, [IGNORED] * room, []))
         return self
 
 
@@ -75,6 +80,7 @@ class Packed:
 
     tokens_RT: Tensor
     targets_RT: Tensor
+    about_RT: Tensor
     positions_RT: Tensor
     mask_R1TT: Tensor
 
@@ -93,7 +99,9 @@ def pack(chats: Iterable[Chat], rows: int, length: int) -> Packed:
         name: torch.tensor([getattr(row, name) for row in packed]) for name in Row.__dataclass_fields__
     }
     mask_RTT = visible(columns["position"], columns["chat"], columns["branch"], columns["start"])
-    return Packed(columns["tokens"], columns["targets"], columns["position"], mask_RTT[:, None])
+    return Packed(
+        columns["tokens"], columns["targets"], columns["about"], columns["position"], mask_RTT[:, None]
+    )
 
 
 def visible(position_RT: Tensor, chat_RT: Tensor, branch_RT: Tensor, start_RT: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from daitir.mini.world import BACKGROUNDS, COLOURS, PLACES, SHAPES, SIZES, Scene
 
 ALBUM = 20
 STYLES = {"human": 0.6, "llm": 0.2, "repetitive": 0.2}
-VALUES = {"colour": COLOURS, "size": SIZES, "place": PLACES}
+VALUES = {"colour": tuple(COLOURS), "size": tuple(SIZES), "place": PLACES}
 FACTS = (
     *(("background", "name", name) for name in BACKGROUNDS),
     *((shape, "shape", shape) for shape in SHAPES),
@@ -88,12 +88,12 @@ def cells(scene: Scene) -> list[tuple[int, int, int]]:
     An empty place is (0, -100, -100): nothing, of no colour and size.
     """
     at = {thing.place: thing for thing in scene.things}
-    names = [list(SHAPES), list(COLOURS), list(SIZES)]
+    kinds = [(*SHAPES,), (*COLOURS,), (*SIZES,)]
     return [
         (
-            1 + names[0].index(at[place].shape),
-            names[1].index(at[place].colour),
-            names[2].index(at[place].size),
+            1 + kinds[0].index(at[place].shape),
+            kinds[1].index(str(at[place].colour)),
+            kinds[2].index(str(at[place].size)),
         )
         if place in at
         else (0, -100, -100)

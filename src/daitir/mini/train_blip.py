@@ -207,7 +207,8 @@ def matrices_and_others(model: DualEncoder) -> tuple[list[nn.Parameter], list[nn
 
     Retrieval uses neither the cross-attention nor the head on it; they stay as they are.
     """
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
         if "crossattention" not in name and "itm_head" not in name:
             (matrices if ".encoder." in name and weight.ndim == 2 else others).append(weight)

@@ -6,25 +6,52 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from daitir.mini.chats import build_tokenizer, draw_chats, sample_texts
 from daitir.mini.optimizers import MuonAndAdam
-from daitir.mini.packing import IGNORED, pack
+from daitir.mini.packing import IGNORED, Packed, pack
 from daitir.mini.trainer import Losses, Plan, command_line, train
+from daitir.mini.world import SHAPES
 
 ROWS, LENGTH = 16, 320
 MAX_POSITIONS = 1024
 LONGEST_ANSWER = 96
-WHOLE_FROM = 300  # until this step the dialogues grow from their caption to all rounds
+READ_AT = 3  # layers below the head that helps
+WHOLE_FROM = 250  # until this step the dialogues grow from their caption to all rounds
+
+
+class Reader(nn.Module):
+    """The chat model and a linear head that helps to train it and is dropped afterwards.
+
+    The head reads, half way up, which thing a token speaks of: in a turn the one that was mentioned last, in
+    an answer the one being described. One head for both puts question and answer into the same code, so that
+    the layers above find what was said of a thing by its name; left alone the model long mixes up things.
+    """
+
+    def __init__(self, chat: LlamaForCausalLM):
+        super().__init__()
+        self.chat = chat
+        self.about = nn.Linear(chat.config.hidden_size, len(SHAPES))
+
+    def forward(self, batch: Packed, device: str) -> tuple[Tensor, Tensor]:
+        """Hidden states of the last layer and logits of the things."""
+        states = self.chat.model(
+            batch.tokens_RT.to(device),
+            attention_mask=batch.mask_R1TT.to(device),
+            position_ids=batch.positions_RT.to(device),
+            use_cache=False,
+            output_hidden_states=True,
+        )
+        return states.last_hidden_state, self.about(states.hidden_states[READ_AT])
 
 
 @dataclass
 class Rewriting:
-    """Next-token loss on the answers alone."""
+    """Next-token loss on the answers alone, and the loss of the things spoken of."""
 
-    model: LlamaForCausalLM
+    model: Reader
     tokenizer: PreTrainedTokenizerFast
     device: str
 
@@ -32,17 +59,14 @@ class Rewriting:
         """Losses of a batch; ``right`` is the share of tokens that are."""
         last_round = min(10, 1 + 9 * step // WHOLE_FROM)
         batch = pack(draw_chats(rng, self.tokenizer, last_round, rounds=5), ROWS, LENGTH)
-        hidden_RTD = self.model.model(
-            batch.tokens_RT.to(self.device),
-            attention_mask=batch.mask_R1TT.to(self.device),
-            position_ids=batch.positions_RT.to(self.device),
-            use_cache=False,
-        ).last_hidden_state
-        learned = batch.targets_RT != IGNORED
-        targets = batch.targets_RT[learned].to(self.device)
-        logits = self.model.lm_head(hidden_RTD[learned.to(self.device)]).float()
+        hidden_RTD, about_RTS = self.model(batch, self.device)
+        learned_RT = (batch.targets_RT != IGNORED).to(self.device)
+        targets = batch.targets_RT.to(self.device)[learned_RT]
+        logits = self.model.chat.lm_head(hidden_RTD[learned_RT]).float()
+        words = F.cross_entropy(logits, targets)
+        about = F.cross_entropy(about_RTS.flatten(0, 1).float(), batch.about_RT.flatten().to(self.device))
         right = (logits.argmax(dim=-1) == targets).float().mean()
-        return {"loss": F.cross_entropy(logits, targets), "right": right}
+        return {"loss": words + 0.3 * about, "words": words, "about": about, "right": right}
 
 
 def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
@@ -70,9 +94,10 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     return model
 
 
-def matrices_and_others(model: LlamaForCausalLM) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+def matrices_and_others(model: Reader) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """The weights that Muon moves, the matrices inside the layers, and the rest."""
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
         (matrices if ".layers." in name and weight.ndim == 2 else others).append(weight)
     return matrices, others
@@ -86,16 +111,16 @@ def export(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, output: 
 
 def main() -> None:
     """Train or resume, then write the model directory."""
-    parser = command_line("Train mini-llm, the reformulator of the picture world.", steps=2000)
+    parser = command_line("Train mini-llm, the reformulator of the picture world.", steps=900)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     plan = Plan(arguments.steps, learning_rate=2e-3, warmup=100, seed=arguments.seed, device=arguments.device)
     tokenizer = build_tokenizer(sample_texts(2000))
-    model = build_model(tokenizer)
+    model = Reader(build_model(tokenizer))
     optimizer = MuonAndAdam(*matrices_and_others(model.to(plan.device)))
     train(model, Rewriting(model, tokenizer, arguments.device), plan, arguments.scratch, optimizer)
-    export(model, tokenizer, arguments.output)
+    export(model.chat, tokenizer, arguments.output)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from daitir.mini.sd3 import LATENT_CHANNELS, LATENT_SIDE, Painter, assemble, bui
 from daitir.mini.train_autoencoder import pixels_of
 from daitir.mini.trainer import Plan, command_line, train
 
-STEPS = 12000
+STEPS = 6000
 SCENES = 32_000
 
 

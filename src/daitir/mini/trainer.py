@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from daitir.files import atomic
+from daitir.files import atomic, locked
 
 Losses = dict[str, Tensor]
 """``loss`` is minimised; what else is in it is only shown."""
@@ -101,17 +101,20 @@ def train(
         _decayed(trainable, plan.weight_decay), lr=plan.learning_rate, betas=plan.betas, fused=True
     )
     average = Average(model, plan.ema)
-    checkpoint = scratch / "checkpoint.pt"
-    first = load_checkpoint(checkpoint, model, optimizer, average, plan.device) if checkpoint.exists() else 0
-    progress = Progress(first, plan, scratch / "history.jsonl")
-    saved = time.monotonic()
-    for step in range(first, plan.steps):
-        losses = take_step(model, optimizer, loss, plan, step)
-        average.update(step)
-        progress.add(step, losses)
-        if time.monotonic() - saved > plan.save_seconds or step + 1 == plan.steps:
-            save_checkpoint(checkpoint, step + 1, model, optimizer, average)
-            saved = time.monotonic()
+    with locked(scratch):
+        checkpoint = scratch / "checkpoint.pt"
+        first = (
+            load_checkpoint(checkpoint, model, optimizer, average, plan.device) if checkpoint.exists() else 0
+        )
+        progress = Progress(first, plan, scratch / "history.jsonl")
+        saved = time.monotonic()
+        for step in range(first, plan.steps):
+            losses = take_step(model, optimizer, loss, plan, step)
+            average.update(step)
+            progress.add(step, losses)
+            if time.monotonic() - saved > plan.save_seconds or step + 1 == plan.steps:
+                save_checkpoint(checkpoint, step + 1, model, optimizer, average)
+                saved = time.monotonic()
     average.swap()
     return model.eval()
 

@@ -48,6 +48,11 @@ class Made:
     resamples: int
     flips: int
 
+    @property
+    def versions(self) -> list[str]:
+        """The sets of versions that made the components; one, unless parts of the run are older."""
+        return list(dict.fromkeys(origin.versions for origin in self.origins))
+
 
 def render(sections: Sequence[Section], made: Made) -> str:
     """Return the page; equal inputs give equal bytes."""
