@@ -5,6 +5,7 @@ from pathlib import Path
 from daitir.config import load_config
 from daitir.errors import DaitirError
 from daitir.planning import Plan
+from daitir.provenance import code_revision
 from snakemake.exceptions import WorkflowError
 
 # Jobs run with the Python that runs Snakemake, whether or not its environment is activated.

@@ -13,6 +13,8 @@ rule make_mini:
         "logs/mini/make.log",
     benchmark:
         "benchmarks/mini/make.tsv"
+    params:
+        code=code_revision("daitir.mini.make"),
     resources:
         mem_mb=1_000,
     shell:

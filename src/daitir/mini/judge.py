@@ -12,14 +12,16 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import textwrap
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from daitir.files import atomic, write_text
@@ -27,7 +29,10 @@ from daitir.mini.language import Known, all_of, phrase, prompt
 from daitir.mini.reading import read_scene
 from daitir.mini.sd3 import EMPTY_TOKENS
 from daitir.mini.talk import hold_dialogue
-from daitir.mini.world import COLOURS, SHAPES, SIDE, draw_scene
+from daitir.mini.world import COLOURS, SHAPES, SIDE, Scene, Thing, draw_scene, render
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusion3Pipeline
 
 Shares = dict[str, float]
 
@@ -52,16 +57,19 @@ def ask_for(count: int, round_: int | None, seed: int = 0) -> list[tuple[Known, 
     return asked
 
 
-def draw(
-    model: Path, asked: list[tuple[Known, str]], steps: int, guidance: float, device: str
-) -> list[Drawing]:
-    """One picture a prompt, each from noise of its own."""
+def load(model: Path, device: str) -> StableDiffusion3Pipeline:
+    """The pipeline, silent."""
     from diffusers import StableDiffusion3Pipeline
 
-    pipeline = StableDiffusion3Pipeline.from_pretrained(model, text_encoder_3=None, tokenizer_3=None).to(
-        device
-    )
+    pipeline = StableDiffusion3Pipeline.from_pretrained(model, text_encoder_3=None, tokenizer_3=None)
     pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(device)
+
+
+def draw(
+    pipeline: StableDiffusion3Pipeline, asked: list[tuple[Known, str]], steps: int, guidance: float
+) -> list[Drawing]:
+    """One picture a prompt, each from noise of its own."""
     drawings: list[Drawing] = []
     for start in range(0, len(asked), 50):
         part = asked[start : start + 50]
@@ -76,6 +84,18 @@ def draw(
         ).images
         drawings += [Drawing(*each, picture) for each, picture in zip(part, pictures, strict=True)]
     return drawings
+
+
+@torch.no_grad()
+def repaint(pipeline: StableDiffusion3Pipeline, asked: list[tuple[Known, str]]) -> list[Drawing]:
+    """The true pictures of scenes of which all is known, once through the autoencoder: the best there is."""
+    pictures = [
+        render(Scene(str(known.background), known.things), seed) for seed, (known, _) in enumerate(asked)
+    ]
+    pixels = pipeline.image_processor.preprocess(pictures).to(pipeline.device)
+    decoded = pipeline.vae.decode(pipeline.vae.encode(pixels).latent_dist.mode()).sample
+    repainted = pipeline.image_processor.postprocess(decoded)
+    return [Drawing(*each, picture) for each, picture in zip(asked, repainted, strict=True)]
 
 
 def judge_by_reading(drawings: Iterable[Drawing]) -> Shares:
@@ -101,21 +121,27 @@ def judge_by_blip(drawings: list[Drawing], model: Path, device: str) -> Shares:
     right, said = Counter[str](), Counter[str]()
     score = blip_scores(model, device)
     for drawing in drawings:
-        shapes = set(drawing.known.shapes)
-        for thing in drawing.known.things:
-            false = {
-                "shape": replace(thing, shape=rng.choice([shape for shape in SHAPES if shape not in shapes]))
-            }
-            if thing.colour:
-                false["colour"] = replace(thing, colour=rng.choice([c for c in COLOURS if c != thing.colour]))
-            for kind, other in false.items():
-                true_score, false_score = score(drawing.picture, [phrase(thing), phrase(other)]).tolist()
-                said[kind] += 1
-                right[kind] += true_score > false_score
+        pairs = [
+            (kind, thing, other)
+            for thing in drawing.known.things
+            for kind, other in lies(thing, drawing, rng)
+        ]
+        scores = score(drawing.picture, [phrase(each) for _, *both in pairs for each in both]).view(-1, 2)
+        for (kind, _, _), (truth, lie) in zip(pairs, scores.tolist(), strict=True):
+            said[kind] += 1
+            right[kind] += truth > lie
     return {kind: round(right[kind] / said[kind], 3) for kind in sorted(said)}
 
 
-def blip_scores(model: Path, device: str):  # type: ignore[no-untyped-def]
+def lies(thing: Thing, drawing: Drawing, rng: random.Random) -> Iterator[tuple[str, Thing]]:
+    """The thing with a shape that the prompt does not speak of, and with another colour if it has one."""
+    absent = [shape for shape in SHAPES if shape not in drawing.known.shapes]
+    yield "shape", replace(thing, shape=rng.choice(absent))
+    if thing.colour:
+        yield "colour", replace(thing, colour=rng.choice([name for name in COLOURS if name != thing.colour]))
+
+
+def blip_scores(model: Path, device: str) -> Callable[[Image.Image, list[str]], Tensor]:
     """A function of a picture and texts: the cosine of each text with the picture."""
     from transformers import BlipForImageTextRetrieval, BlipProcessor
 
@@ -141,8 +167,7 @@ def contact_sheet(drawings: list[Drawing], columns: int = 4) -> Image.Image:
     pen = ImageDraw.Draw(sheet)
     for i, drawing in enumerate(drawings):
         left, top = i % columns * width, i // columns * height
-        picture = ImageOps.expand(drawing.picture.resize((side, side), Image.Resampling.LANCZOS), 0)
-        sheet.paste(picture, (left + 8, top + 4))
+        sheet.paste(drawing.picture.resize((side, side), Image.Resampling.LANCZOS), (left + 8, top + 4))
         text = drawing.prompt.removesuffix(" Style: photorealistic.")
         pen.multiline_text((left + 8, top + side + 8), wrap(text, 34), fill="black", font_size=11, spacing=2)
     return sheet
@@ -150,23 +175,27 @@ def contact_sheet(drawings: list[Drawing], columns: int = 4) -> Image.Image:
 
 def wrap(text: str, width: int) -> str:
     """Break ``text`` into lines of ``width`` letters at most."""
-    import textwrap
-
     return "\n".join(textwrap.wrap(text, width))
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Shares]:
-    """The shares by judge, for prompts that say all and for prompts after five rounds of a dialogue."""
+    """The shares by set and judge: true pictures, prompts that say all, prompts of some rounds."""
+    pipeline = load(arguments.model, arguments.device)
+    whole = ask_for(arguments.pictures, None)
+    sets = {"autoencoder alone": repaint(pipeline, whole)}
+    for name, asked in (
+        ("all", whole),
+        *((f"round {r}", ask_for(arguments.pictures, r)) for r in (2, 5, 10)),
+    ):
+        sets[name] = draw(pipeline, asked, arguments.steps, arguments.guidance)
+    if arguments.sheet:
+        with atomic(arguments.sheet) as partial:
+            contact_sheet(sets["all"][:8] + sets["round 5"][:8]).save(partial, "PNG", optimize=True)
     shares = {}
-    for name, round_ in (("all", None), ("round 5", 5)):
-        asked = ask_for(arguments.pictures, round_)
-        drawings = draw(arguments.model, asked, arguments.steps, arguments.guidance, arguments.device)
+    for name, drawings in sets.items():
         shares[f"{name}, read"] = judge_by_reading(drawings)
         if arguments.blip:
             shares[f"{name}, blip"] = judge_by_blip(drawings, arguments.blip, arguments.device)
-        if arguments.sheet and round_ is None:
-            with atomic(arguments.sheet) as partial:
-                contact_sheet(drawings[:16]).save(partial, "PNG", optimize=True)
     return shares
 
 

@@ -88,14 +88,14 @@ def ask(scene: Scene, known: Known, rng: random.Random, polite: bool) -> Answer:
     weights = {
         ask_shape: 3,
         ask_more: 2,
-        ask_idle: 1.2,
-        ask_colour: 4,
-        ask_guess: 1.2,
-        ask_place: 3,
-        ask_side: 1.2,
+        ask_idle: 2.5,
+        ask_colour: 2.5,
+        ask_guess: 3,
+        ask_place: 2,
+        ask_side: 2.5,
         ask_size: 2,
         ask_setting: 1.6,
-        ask_guessed_setting: 1,
+        ask_guessed_setting: 2,
     }
     kinds: list[Callable[..., Answer | None]] = list(weights)
     while True:

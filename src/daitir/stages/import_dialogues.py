@@ -30,7 +30,7 @@ def run(options: ImportOptions, file: Path, corpus: Path, output: Path, record: 
 
 
 def some_of(dialogues: list[Dialogue], limit: int | None, file: Path) -> list[Dialogue]:
-    """Return all dialogues, or ``limit`` of them, drawn by their names so that a larger limit keeps the smaller."""
+    """Return all dialogues, or ``limit`` of them, drawn by name: a larger limit keeps the smaller."""
     if limit is None:
         return dialogues
     if limit > len(dialogues):
@@ -45,7 +45,7 @@ def require_targets(dialogues: list[Dialogue], candidates: set[str], file: Path,
     if outside:
         raise DaitirError(
             f"{file}: {len(outside)} of {len(dialogues)} targets are not in {corpus}, the first is"
-            f" {outside[0].target!r} of dialogue {outside[0].dialogue_id!r}: add the image or remove the dialogue"
+            f" {outside[0].target!r} of dialogue {outside[0].dialogue_id!r}: add it or remove the dialogue"
         )
 
 
