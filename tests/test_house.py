@@ -1,10 +1,13 @@
 """The house is in order: linters, types, formats, sizes."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 WORKFLOW = ["Snakefile", "workflow"]
@@ -38,6 +41,17 @@ def test_no_file_is_long():
         if path.suffix in {".py", ".smk"} and len(path.read_text().splitlines()) > 250
     ]
     assert long == []
+
+
+def test_conda_environment_has_the_pinned_versions():
+    """Both ways to install give the same versions of every dependency."""
+    pinned = set((ROOT / "constraints.txt").read_text().splitlines())
+    environment = yaml.safe_load((ROOT / "envs" / "daitir.yaml").read_text())
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {re.match(r"[\w-]+", dependency)[0] for dependency in dependencies} - {"snakemake"}
+    listed = environment["dependencies"][-1]["pip"]
+    assert {line.split("==")[0] for line in listed} == names
+    assert {line.lower() for line in listed} <= {line.lower() for line in pinned}
 
 
 def test_planning_loads_no_model_library():

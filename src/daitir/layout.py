@@ -62,6 +62,19 @@ class Layout:
         """Folder of the finished samples of a job that has not finished."""
         return "/".join([self.results, "scratch", *parts])
 
+    def log(self, *parts: str) -> str:
+        """What a job printed."""
+        return "/".join([self.results, "logs", *parts]) + ".log"
+
+    def benchmark(self, *parts: str) -> str:
+        """Seconds and memory of a job."""
+        return "/".join([self.benchmarks, *parts]) + ".tsv"
+
+    @property
+    def benchmarks(self) -> str:
+        """Folder of the seconds and memory of all jobs."""
+        return f"{self.results}/benchmarks"
+
     @property
     def report(self) -> str:
         """The page."""

@@ -3,6 +3,9 @@
 Nothing here imports a model library: Snakemake plans in a second.
 """
 
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 from daitir.config import Config, System
@@ -10,6 +13,16 @@ from daitir.files import canonical_json
 from daitir.layout import TABLES, Layout, figure_names, shard_names
 from daitir.options import Options, local_digests
 from daitir.provenance import code_revision
+
+
+def jobs_use_this_python(source: Path) -> None:
+    """Let jobs find the Python that runs the workflow, its environment activated or not, and the package.
+
+    A conda environment comes before both: it brings its own Python and takes the package from ``source``.
+    """
+    before = {"PATH": str(Path(sys.executable).parent), "PYTHONPATH": str(source)}
+    for variable, folder in before.items():
+        os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
 
 
 class Plan:

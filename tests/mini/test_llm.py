@@ -62,6 +62,12 @@ def test_chats_without_room_end_the_packing():
     assert packed.tokens_RT.tolist() == [[1, 1, 1, 0, 0], [2, 2, 2, 0, 0]]
 
 
+def test_chat_longer_than_a_row_is_an_error():
+    """Left out in silence it would end the packing, and the longest dialogues would never be learned."""
+    with pytest.raises(ValueError, match="a chat has 4 tokens, a row only 3"):
+        pack(iter([Chat([1] * 4, [0] * 4, [])]), rows=2, length=3)
+
+
 @pytest.mark.parametrize("round_", [0, 4, 10])
 def test_branch_is_the_chat_that_generation_sees(tokenizer, turns, round_):
     """Trunk and branch make the tokens of the chat template."""

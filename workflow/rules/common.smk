@@ -1,15 +1,12 @@
-import os
-import sys
 from pathlib import Path
 
 from daitir.config import load_config
 from daitir.errors import DaitirError
-from daitir.planning import Plan
+from daitir.planning import Plan, jobs_use_this_python
 from daitir.provenance import code_revision
 from snakemake.exceptions import WorkflowError
 
-# Jobs run with the Python that runs Snakemake, whether or not its environment is activated.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+jobs_use_this_python(Path(workflow.basedir) / "src")
 
 try:
     plan = Plan(load_config(config))

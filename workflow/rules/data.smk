@@ -5,9 +5,11 @@ rule import_dialogues:
     output:
         dialogues=layout.dialogues("{dialogues}"),
     log:
-        "logs/dialogues/{dialogues}.log",
+        layout.log("dialogues", "{dialogues}"),
     benchmark:
-        "benchmarks/dialogues/{dialogues}.tsv"
+        layout.benchmark("dialogues", "{dialogues}")
+    conda:
+        "../../envs/daitir.yaml"
     resources:
         mem_mb=2_000,
     params:

@@ -4,9 +4,11 @@ rule rank_candidates:
     output:
         ranks=layout.ranks("{system}", "{dialogues}"),
     log:
-        "logs/ranks/{system}/{dialogues}.log",
+        layout.log("ranks", "{system}", "{dialogues}"),
     benchmark:
-        "benchmarks/ranks/{system}/{dialogues}.tsv"
+        layout.benchmark("ranks", "{system}", "{dialogues}")
+    conda:
+        "../../envs/daitir.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 8_000 * attempt,
         runtime="1h",
@@ -31,15 +33,17 @@ rule measure_ranks:
         tables=[layout.table(name) for name in plan.tables],
         figures=[layout.figure(name) for name in plan.figures],
     log:
-        "logs/measure.log",
+        layout.log("measure"),
     benchmark:
-        "benchmarks/measure.tsv"
+        layout.benchmark("measure")
+    conda:
+        "../../envs/daitir.yaml"
     resources:
         mem_mb=4_000,
         runtime="1h",
     params:
         options=plan.measure_options,
-        results=layout.results,
+        results=lambda wildcards: layout.results,
     shell:
         "python -m daitir.stages.measure"
         " --options {params.options:q}"
@@ -56,18 +60,22 @@ rule write_report:
     output:
         page=layout.report,
     log:
-        "logs/report.log",
+        layout.log("report"),
     benchmark:
-        "benchmarks/report.tsv"
+        layout.benchmark("report")
+    conda:
+        "../../envs/daitir.yaml"
     resources:
         mem_mb=4_000,
         runtime="1h",
     params:
         options=plan.report_options,
-        results=layout.results,
+        results=lambda wildcards: layout.results,
+        benchmarks=layout.benchmarks,
     shell:
         "python -m daitir.stages.report"
         " --options {params.options:q}"
         " --results {params.results:q}"
+        " --benchmarks {params.benchmarks:q}"
         " --output {output.page:q}"
         " 2>&1 | tee {log}"

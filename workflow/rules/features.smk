@@ -4,9 +4,11 @@ rule encode_corpus:
     output:
         features=layout.corpus_features("{encoder}", "{corpus}"),
     log:
-        "logs/features/{encoder}/corpora/{corpus}.log",
+        layout.log("features", "{encoder}", "corpora", "{corpus}"),
     benchmark:
-        "benchmarks/features/{encoder}/corpora/{corpus}.tsv"
+        layout.benchmark("features", "{encoder}", "corpora", "{corpus}")
+    conda:
+        "../../envs/daitir.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 8_000 * attempt,
         runtime="4h",
@@ -31,9 +33,11 @@ rule encode_queries:
     output:
         features=layout.query_features("{encoder}", "{reformulator}", "{dialogues}"),
     log:
-        "logs/features/{encoder}/queries/{reformulator}/{dialogues}.log",
+        layout.log("features", "{encoder}", "queries", "{reformulator}", "{dialogues}"),
     benchmark:
-        "benchmarks/features/{encoder}/queries/{reformulator}/{dialogues}.tsv"
+        layout.benchmark("features", "{encoder}", "queries", "{reformulator}", "{dialogues}")
+    conda:
+        "../../envs/daitir.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 8_000 * attempt,
         runtime="1h",
@@ -56,9 +60,27 @@ rule encode_images:
     output:
         features=layout.image_features("{encoder}", "{generator}", "{reformulator}", "{dialogues}", "{shard}"),
     log:
-        "logs/features/{encoder}/images/{generator}/{reformulator}/{dialogues}/shard-{shard}.log",
+        layout.log(
+            "features",
+            "{encoder}",
+            "images",
+            "{generator}",
+            "{reformulator}",
+            "{dialogues}",
+            "shard-{shard}",
+        ),
     benchmark:
-        "benchmarks/features/{encoder}/images/{generator}/{reformulator}/{dialogues}/shard-{shard}.tsv"
+        layout.benchmark(
+            "features",
+            "{encoder}",
+            "images",
+            "{generator}",
+            "{reformulator}",
+            "{dialogues}",
+            "shard-{shard}",
+        )
+    conda:
+        "../../envs/daitir.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 8_000 * attempt,
         runtime="2h",

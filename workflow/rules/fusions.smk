@@ -8,9 +8,11 @@ rule train_fusion:
         weights=f"{trained}/model.safetensors",
         history=f"{trained}/history.parquet",
     log:
-        "logs/fusions/{fusion}/{encoder}/{generator}/{reformulator}/seed-{seed}.log",
+        layout.log("fusions", "{fusion}", "{encoder}", "{generator}", "{reformulator}", "seed-{seed}"),
     benchmark:
-        "benchmarks/fusions/{fusion}/{encoder}/{generator}/{reformulator}/seed-{seed}.tsv"
+        layout.benchmark("fusions", "{fusion}", "{encoder}", "{generator}", "{reformulator}", "seed-{seed}")
+    conda:
+        "../../envs/daitir.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 8_000 * attempt,
         runtime="2h",

@@ -4,9 +4,11 @@ rule generate_images:
     output:
         images=layout.images("{generator}", "{reformulator}", "{dialogues}", "{shard}"),
     log:
-        "logs/images/{generator}/{reformulator}/{dialogues}/shard-{shard}.log",
+        layout.log("images", "{generator}", "{reformulator}", "{dialogues}", "shard-{shard}"),
     benchmark:
-        "benchmarks/images/{generator}/{reformulator}/{dialogues}/shard-{shard}.tsv"
+        layout.benchmark("images", "{generator}", "{reformulator}", "{dialogues}", "shard-{shard}")
+    conda:
+        "../../envs/daitir.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 24_000 * attempt,
         runtime="4h",

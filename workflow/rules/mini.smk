@@ -10,13 +10,15 @@ rule make_mini:
             name=["corpus", "val", "val-llm", "val-repetitive", "train-corpus", "train"],
         ),
     log:
-        "logs/mini/make.log",
+        layout.log("mini", "make"),
     benchmark:
-        "benchmarks/mini/make.tsv"
-    params:
-        code=code_revision("daitir.mini.make"),
+        layout.benchmark("mini", "make")
+    conda:
+        "../../envs/daitir.yaml"
     resources:
         mem_mb=1_000,
+    params:
+        code=code_revision("daitir.mini.make"),
     shell:
         f"python -m daitir.mini.make --output {MINI}" " 2>&1 | tee {log}"
 
@@ -25,9 +27,11 @@ rule train_mini_autoencoder:
     output:
         model=f"{MINI_MODELS}/mini-autoencoder/diffusion_pytorch_model.safetensors",
     log:
-        "logs/mini/autoencoder.log",
+        layout.log("mini", "autoencoder"),
     benchmark:
-        "benchmarks/mini/autoencoder.tsv"
+        layout.benchmark("mini", "autoencoder")
+    conda:
+        "../../envs/daitir.yaml"
     params:
         scratch=f"{MINI_SCRATCH}/autoencoder",
     shell:
@@ -43,9 +47,11 @@ rule train_mini_sd3:
     output:
         model=f"{MINI_MODELS}/mini-sd3/model_index.json",
     log:
-        "logs/mini/sd3.log",
+        layout.log("mini", "sd3"),
     benchmark:
-        "benchmarks/mini/sd3.tsv"
+        layout.benchmark("mini", "sd3")
+    conda:
+        "../../envs/daitir.yaml"
     params:
         scratch=f"{MINI_SCRATCH}/sd3",
     shell:
@@ -60,9 +66,11 @@ rule train_mini_blip:
     output:
         model=f"{MINI_MODELS}/mini-blip/config.json",
     log:
-        "logs/mini/blip.log",
+        layout.log("mini", "blip"),
     benchmark:
-        "benchmarks/mini/blip.tsv"
+        layout.benchmark("mini", "blip")
+    conda:
+        "../../envs/daitir.yaml"
     params:
         scratch=f"{MINI_SCRATCH}/blip",
     shell:
@@ -76,9 +84,11 @@ rule train_mini_llm:
     output:
         model=f"{MINI_MODELS}/mini-llm/config.json",
     log:
-        "logs/mini/llm.log",
+        layout.log("mini", "llm"),
     benchmark:
-        "benchmarks/mini/llm.tsv"
+        layout.benchmark("mini", "llm")
+    conda:
+        "../../envs/daitir.yaml"
     params:
         scratch=f"{MINI_SCRATCH}/llm",
     shell:

@@ -4,9 +4,11 @@ rule reformulate_dialogues:
     output:
         queries=layout.queries("{reformulator}", "{dialogues}", "{shard}"),
     log:
-        "logs/queries/{reformulator}/{dialogues}/shard-{shard}.log",
+        layout.log("queries", "{reformulator}", "{dialogues}", "shard-{shard}"),
     benchmark:
-        "benchmarks/queries/{reformulator}/{dialogues}/shard-{shard}.tsv"
+        layout.benchmark("queries", "{reformulator}", "{dialogues}", "shard-{shard}")
+    conda:
+        "../../envs/daitir.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 8_000 * attempt,
         runtime="4h",

@@ -86,9 +86,11 @@ class Packed:
 
 
 def pack(chats: Iterable[Chat], rows: int, length: int) -> Packed:
-    """Put chats into the first row with room until one finds none."""
+    """Put chats into the first row with room until one finds none; a chat longer than a row is an error."""
     packed = [Row() for _ in range(rows)]
     for chat in chats:
+        if len(chat) > length:
+            raise ValueError(f"a chat has {len(chat)} tokens, a row only {length}")
         row = next((row for row in packed if len(row.tokens) + len(chat) <= length), None)
         if row is None:
             break

@@ -9,13 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from daitir.files import atomic
 from daitir.mini.chats import build_tokenizer, draw_chats, sample_texts
 from daitir.mini.optimizers import MuonAndAdam
 from daitir.mini.packing import IGNORED, Packed, pack
 from daitir.mini.trainer import Losses, Plan, command_line, train
 from daitir.mini.world import SHAPES
 
-ROWS, LENGTH = 16, 320
+ROWS, LENGTH = 14, 384  # the longest dialogue with its answers fits a row
 MAX_POSITIONS = 1024
 LONGEST_ANSWER = 96
 READ_AT = 3  # layers below the head that helps
@@ -58,7 +59,7 @@ class Rewriting:
     def __call__(self, step: int, rng: random.Random) -> Losses:
         """Losses of a batch; ``right`` is the share of tokens that are."""
         last_round = min(10, 1 + 9 * step // WHOLE_FROM)
-        batch = pack(draw_chats(rng, self.tokenizer, last_round, rounds=5), ROWS, LENGTH)
+        batch = pack(draw_chats(rng, self.tokenizer, last_round, rounds=4), ROWS, LENGTH)
         hidden_RTD, about_RTS = self.model(batch, self.device)
         learned_RT = (batch.targets_RT != IGNORED).to(self.device)
         targets = batch.targets_RT.to(self.device)[learned_RT]
@@ -94,6 +95,14 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     return model
 
 
+def keep_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer of this run, made at its start: a change of the language does not shift its tokens."""
+    if not folder.exists():
+        with atomic(folder) as partial:
+            build_tokenizer(sample_texts(2000)).save_pretrained(partial)
+    return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
 def matrices_and_others(model: Reader) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """The weights that Muon moves, the matrices inside the layers, and the rest."""
     matrices: list[nn.Parameter] = []
@@ -111,12 +120,12 @@ def export(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, output: 
 
 def main() -> None:
     """Train or resume, then write the model directory."""
-    parser = command_line("Train mini-llm, the reformulator of the picture world.", steps=900)
+    parser = command_line("Train mini-llm, the reformulator of the picture world.", steps=1500)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     plan = Plan(arguments.steps, learning_rate=2e-3, warmup=100, seed=arguments.seed, device=arguments.device)
-    tokenizer = build_tokenizer(sample_texts(2000))
+    tokenizer = keep_tokenizer(arguments.scratch / "tokenizer")
     model = Reader(build_model(tokenizer))
     optimizer = MuonAndAdam(*matrices_and_others(model.to(plan.device)))
     train(model, Rewriting(model, tokenizer, arguments.device), plan, arguments.scratch, optimizer)

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, TypeAlias
 
 from pydantic import Field
 
 from daitir.compute import quiet_libraries
-from daitir.dialogues import Dialogue
 from daitir.options import Device, Dtype, Options, how, name_union_tags
-from daitir.queries import Query
 
 name_union_tags("join", "transformers")
 
-Work = list[tuple[Dialogue, list[int]]]
+if TYPE_CHECKING:
+    from daitir.dialogues import Dialogue
+    from daitir.queries import Query
+
+Work: TypeAlias = "list[tuple[Dialogue, list[int]]]"  # dialogues, and the rounds that are asked for
 
 
 class JoinOptions(Options):
@@ -48,7 +50,7 @@ ReformulatorOptions = Annotated[JoinOptions | TransformersOptions, Field(discrim
 class Reformulator(Protocol):
     """Writes the query text and the prompts of rounds of dialogues."""
 
-    def reformulate(self, work: Work) -> Iterator[Query]:
+    def reformulate(self, work: Work) -> "Iterator[Query]":
         """Yield the queries of the asked rounds of each dialogue."""
 
 

@@ -73,7 +73,7 @@ def _origin(role: str, name: str, record: dict[str, Any]) -> Origin:
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return " ".join(f"{key}:{_plain(part)}" for key, part in value.items())
-    return str(value)
+    return repr(value) if isinstance(value, str) and value != value.strip() else str(value)
 
 
 @dataclass(frozen=True)
@@ -144,13 +144,13 @@ class Seconds:
 
 
 def seconds_by_stage(paths: Iterable[Path]) -> list[Seconds]:
-    """Sum Snakemake's benchmark files by stage: the folder below ``benchmarks/`` that a file lies in."""
+    """Sum Snakemake's benchmark files by stage: what stands first below ``benchmarks/``."""
     files = sorted(file for path in paths for file in ([path] if path.is_file() else path.rglob("*.tsv")))
     spent: dict[str, list[float]] = defaultdict(list)
     for file in files:
-        parts = file.parts
-        below = parts.index("benchmarks") + 1 if "benchmarks" in parts[:-2] else len(parts) - 2
-        spent[parts[below]].append(_seconds(file))
+        parts = file.with_suffix("").parts
+        stage = parts[parts.index("benchmarks") + 1] if "benchmarks" in parts[:-1] else parts[-1]
+        spent[stage].append(_seconds(file))
     return [Seconds(stage, len(times), sum(times)) for stage, times in sorted(spent.items())]
 
 

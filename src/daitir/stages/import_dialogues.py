@@ -21,7 +21,7 @@ class ImportOptions(Options):
 
 
 def run(options: ImportOptions, file: Path, corpus: Path, output: Path, record: dict[str, object]) -> None:
-    """Write the dialogues of ``file`` whose targets lie in ``corpus``; one that does not fit stops the import."""
+    """Write the dialogues of ``file``; one that does not fit the corpus or the rounds stops the import."""
     dialogues = READERS[options.format](file)
     candidates = set(read_corpus(corpus))
     require_targets(dialogues, candidates, file, corpus)
