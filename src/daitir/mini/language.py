@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from daitir.mini.world import BACKGROUNDS, COLOURS, SHAPES, Scene, Thing
 
@@ -47,7 +48,8 @@ class Known:
         """With the thing called ``shape`` known, and these attributes of it."""
         if shape not in self.shapes:
             return replace(self, things=(*self.things, Thing(shape, **attributes)))
-        things = (replace(thing, **attributes) if thing.shape == shape else thing for thing in self.things)
+        learned: dict[str, Any] = attributes
+        things = (replace(thing, **learned) if thing.shape == shape else thing for thing in self.things)
         return replace(self, things=tuple(things))
 
     @property
@@ -141,7 +143,8 @@ def keywords(thing: Thing, k: int = 0) -> str:
 
 def parse(text: str) -> Known:
     """What a caption or a prompt says: sizes and colours belong to the next shape, places to the last one."""
-    known, pending, last = Known(), {}, None
+    pending: dict[str, str | None] = {}
+    known, last = Known(), None
     for word in re.findall(r"[a-z]+", text.lower()):
         if word in SHAPES:
             known, pending, last = known.learn(word, **pending), {}, word

@@ -10,7 +10,9 @@ know as little as dialogues tell.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +28,7 @@ from daitir.mini.world import COLOURS, PLACES, SHAPES, SIZES, Scene, draw_scene
 
 BATCH = 64
 DROPPED = 0.1  # share of the prompts that are left empty, for guidance
-WORDS_FROM, DIALOGUES_FROM = 1200, 2600  # steps
+WORDS_FROM, DIALOGUES_FROM = 1200, 2826  # steps
 TOLD_AFTER = 1  # block whose states the teller reads
 TOLD_WEIGHT = 0.1
 NAMES = (("nothing", *SHAPES), tuple(COLOURS), tuple(SIZES))
@@ -126,8 +128,8 @@ class Lesson:
     def __init__(self, student: Student, tokenizer: CLIPTokenizer, latents: Tensor, fuse: bool):
         student.painter.transformer.set_attn_processor(PlainAttention())
         for encoder in student.painter.encoders:
-            encoder.set_attn_implementation("eager")
-        self.student = torch.compile(student, dynamic=False) if fuse else student
+            encoder.set_attn_implementation("eager")  # type: ignore[operator] # a list of modules hides their class
+        self.student: Callable[..., Any] = torch.compile(student, dynamic=False) if fuse else student
         self.tokenizer, self.latents = tokenizer, latents
 
     def __call__(self, step: int, rng: random.Random) -> Losses:

@@ -22,7 +22,7 @@ class MuonAndAdam(torch.optim.Optimizer):
         super().__init__([{"params": [*matrices, *others]}], {})
         self.param_groups = [group for part in self.parts for group in part.param_groups]
 
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override] # no loss is asked for again
         """Let each part move its weights."""
         for part in self.parts:
             part.step()

@@ -100,7 +100,10 @@ def keep_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     if not folder.exists():
         with atomic(folder) as partial:
             build_tokenizer(sample_texts(2000)).save_pretrained(partial)
-    return PreTrainedTokenizerFast.from_pretrained(folder)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    for trace in ("is_local", "local_files_only"):  # how it was loaded would be saved with it
+        tokenizer.init_kwargs.pop(trace, None)
+    return tokenizer
 
 
 def matrices_and_others(model: Reader) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

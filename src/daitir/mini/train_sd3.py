@@ -39,7 +39,8 @@ def encode_scenes(autoencoder: AutoencoderKL, count: int, path: Path) -> Tensor:
 
 def matrices_and_others(student: Student) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """The weights that Muon moves, inside the blocks and not of their modulation, and the rest."""
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, weight in student.named_parameters():
         inside = "blocks." in name or "encoder.layers." in name
         (matrices if inside and weight.ndim == 2 and ".norm" not in name else others).append(weight)
