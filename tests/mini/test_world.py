@@ -1,6 +1,7 @@
 """The picture world: its scenes, its splits, and that what it draws can be read back."""
 
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from daitir.mini.world import (
     render,
     shape_mask,
     split_of,
+    vary_scene,
 )
 
 STAR = Thing("star", "red", "large", "top left")
@@ -40,11 +42,12 @@ def test_name_does_not_depend_on_order():
 
 
 def test_splits_have_their_shares():
-    """Eight scenes in ten are for models."""
+    """Eight scenes in ten are for models, one for training and one for evaluation."""
     rng = random.Random(0)
-    splits = [split_of(Scene("sky", tuple(rng.sample((STAR, RING, MOON), 3)))) for _ in range(5)]
-    assert len(set(splits)) == 1
+    scenes = [vary_scene(Scene("sky", (STAR, RING, MOON)), rng, change=1) for _ in range(1000)]
+    counts = Counter(split_of(scene) for scene in scenes)
     assert sum(SPLITS.values()) == 100
+    assert {split: counts[split] / 10 for split in SPLITS} == pytest.approx(SPLITS, abs=4)
 
 
 @pytest.mark.parametrize("split", SPLITS)
