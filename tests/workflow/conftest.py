@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Workplace:
+class RunFolder:
     """A folder to run the workflow in, with the shipped models and its own results."""
 
     folder: Path
@@ -61,11 +61,11 @@ def count_jobs(output: str) -> dict[str, int]:
     return {name: int(count) for name, count in rows if name not in {"total", "all"}}
 
 
-def new_workplace(folder: Path) -> Workplace:
+def new_run_folder(folder: Path) -> RunFolder:
     (folder / "resources").mkdir(parents=True)
     (folder / "resources" / "models").symlink_to(ROOT / "resources" / "models")
     (folder / "config").symlink_to(ROOT / "config")
-    return Workplace(folder)
+    return RunFolder(folder)
 
 
 @pytest.fixture(scope="session")
@@ -76,14 +76,14 @@ def smoke() -> Callable[[], dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, smoke) -> Workplace:
-    """A workplace in which the smoke config was run to its end; tests only plan in it."""
-    workplace = new_workplace(tmp_path_factory.mktemp("finished") / "run")
-    workplace.run("--cores", "2", config=smoke())
-    return workplace
+def finished(tmp_path_factory, smoke) -> RunFolder:
+    """A folder in which the smoke config was run to its end; tests only plan in it."""
+    run_folder = new_run_folder(tmp_path_factory.mktemp("finished") / "run")
+    run_folder.run("--cores", "2", config=smoke())
+    return run_folder
 
 
 @pytest.fixture
-def workplace(tmp_path) -> Workplace:
-    """A workplace without results."""
-    return new_workplace(tmp_path / "run")
+def run_folder(tmp_path) -> RunFolder:
+    """A folder without results."""
+    return new_run_folder(tmp_path / "run")

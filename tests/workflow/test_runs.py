@@ -27,7 +27,7 @@ def test_the_run_ends_in_a_report(finished):
     assert not list((results / "scratch").rglob("*.*"))
 
 
-def test_ranks_do_not_depend_on_shards_batches_or_cores(finished, workplace, smoke):
+def test_ranks_do_not_depend_on_shards_batches_or_cores(finished, run_folder, smoke):
     """Half the shard size, other batches, one core: the same pictures, the same ranks byte for byte."""
     config = smoke()
     config["dialogues"]["few-val"]["shards"] = 4
@@ -35,8 +35,8 @@ def test_ranks_do_not_depend_on_shards_batches_or_cores(finished, workplace, smo
     config["generators"]["sd3"]["batch_size"] = 5
     config["encoders"]["blip"]["batch_size"] = 11
     config["reformulators"]["llm"]["batch_size"] = 7
-    workplace.run("--cores", "1", config=config)
-    ours, theirs = (place.folder / "results" / "smoke" for place in (finished, workplace))
+    run_folder.run("--cores", "1", config=config)
+    ours, theirs = (place.folder / "results" / "smoke" for place in (finished, run_folder))
     assert images(ours / "images") == images(theirs / "images")
     assert digests(ours / "ranks") == digests(theirs / "ranks")
 
