@@ -37,7 +37,6 @@ class Corpus(Options):
 
     list: Path
     images: Path
-    workers: int = Field(2, ge=0, json_schema_extra={"role": "how"})
 
 
 class DialogueSet(Options):
