@@ -66,6 +66,20 @@ def test_shipped_config_is_valid(path):
             {"reformulators__llm__query_template": "no.jinja"},
             "reformulators.llm.query_template: there is no file no.jinja",
         ),
+        (
+            {"dialogues__mini-val__rounds_per_dialogue": 3},
+            "dialogues.mini-val.rounds_per_dialogue: 'mini-val' is",
+        ),
+        ({"systems__text__images": "sd3"}, "systems.text.images: method 'text' looks at no generated images"),
+        (
+            {
+                "generators__sd3__images": 1,
+                "fusions__two": {"kind": "dar", "images": 2},
+                "systems__dar__method": "two",
+            },
+            "systems.dar.method: 'two' looks at 2 images a round, but generators.sd3 draws 1",
+        ),
+        ({"report__hits": []}, "report.hits:"),
         ({"fusions__dar": {"kind": "dar"}}, "fusions.dar: this name is built in"),
     ],
 )

@@ -64,8 +64,8 @@ class System(Options):
 class ReportSettings(Options):
     """What is measured and shown."""
 
-    hits: tuple[int, ...] = (1, 5, 10, 50)
-    rounds: tuple[int, ...] = (0, 5, 10)
+    hits: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 5, 10, 50), min_length=1)
+    rounds: tuple[Annotated[int, Field(ge=0)], ...] = (0, 5, 10)
     examples: int = Field(6, ge=0)
     resamples: int = Field(2000, ge=100)
     seed: int = 0
@@ -129,6 +129,9 @@ def _faults(config: Config) -> Iterator[str]:
         yield from _unknown(f"dialogues.{name}.corpus", dialogues.corpus, config.corpora, "corpus")
     for place, evaluated in enumerate(config.evaluate):
         yield from _unknown(f"evaluate.{place}", evaluated, config.dialogues, "dialogue set")
+        drawn = config.dialogues[evaluated].rounds_per_dialogue if evaluated in config.dialogues else None
+        if drawn is not None and drawn < config.dialogues[evaluated].rounds:
+            yield f"dialogues.{evaluated}.rounds_per_dialogue: {evaluated!r} is evaluated in every round"
     for name in config.fusions:
         recipe = config.recipe(name)
         if recipe is not None:
@@ -160,8 +163,16 @@ def _faults_of_system(config: Config, path: str, system: System) -> Iterator[str
         return
     if config.fusion_of(system).uses_images and system.images is None:
         yield f"{path}.images: missing, method {system.method!r} looks at generated images: name a generator"
+    if system.images is not None and not config.fusion_of(system).uses_images:
+        yield f"{path}.images: method {system.method!r} looks at no generated images: remove the key"
     if system.images is not None:
         wanted = config.generators[system.images].images
+        seen = getattr(config.fusion_of(system), "images", None)
+        if seen is not None and seen > wanted:
+            yield (
+                f"{path}.method: {system.method!r} looks at {seen} images a round, but"
+                f" generators.{system.images} draws {wanted}: raise its `images`"
+            )
         written = config.reformulators[system.queries].prompts
         if wanted > written:
             yield (

@@ -1,6 +1,9 @@
 """An edit of the config redoes exactly what depends on it."""
 
 import pytest
+import yaml
+
+from tests.workflow.conftest import ROOT
 
 EVALUATION = {"measure_ranks": 1, "write_report": 1}
 
@@ -17,13 +20,23 @@ def test_finished_run_has_nothing_to_do(finished, smoke):
     assert finished.planned(smoke()) == {}
 
 
+def turned(mapping):
+    return dict(reversed(mapping.items()))
+
+
 def test_order_and_comments_of_the_config_mean_nothing(finished, smoke):
     """Keys in another order plan nothing; comments and white space are gone once YAML is read."""
-    config = {
-        key: dict(reversed(value.items())) if isinstance(value, dict) else value
-        for key, value in smoke().items()
-    }
-    assert finished.planned(dict(reversed(config.items()))) == {}
+    text = (ROOT / "config" / "smoke.yaml").read_text()
+    config = yaml.safe_load("# a remark\n" + text.replace("\n\n", "\n\n\n# another\n"))
+    systems = {name: turned(system) for name, system in config["systems"].items()}
+    config = {key: turned(value) if isinstance(value, dict) else value for key, value in config.items()}
+    assert finished.planned(turned(config) | {"systems": systems}) == {}
+
+
+def test_order_of_the_systems_is_the_order_of_the_rows(finished, smoke):
+    """Systems in another order change tables and page, and nothing before them."""
+    config = smoke()
+    assert finished.planned(config | {"systems": turned(config["systems"])}) == EVALUATION
 
 
 @pytest.mark.parametrize(

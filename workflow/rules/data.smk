@@ -20,4 +20,4 @@ rule import_dialogues:
         " --file {input.file:q}"
         " --corpus {input.corpus:q}"
         " --output {output.dialogues:q}"
-        " 2>&1 | tee {log}"
+        " 2>&1 | tee {log:q}"

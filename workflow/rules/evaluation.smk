@@ -23,7 +23,7 @@ rule rank_candidates:
         " --corpus {input.corpus:q}"
         " --weights {input.weights:q}"
         " --output {output.ranks:q}"
-        " 2>&1 | tee {log}"
+        " 2>&1 | tee {log:q}"
 
 
 rule measure_ranks:
@@ -48,7 +48,7 @@ rule measure_ranks:
         "python -m daitir.stages.measure"
         " --options {params.options:q}"
         " --results {params.results:q}"
-        " 2>&1 | tee {log}"
+        " 2>&1 | tee {log:q}"
 
 
 rule write_report:
@@ -78,4 +78,4 @@ rule write_report:
         " --results {params.results:q}"
         " --benchmarks {params.benchmarks:q}"
         " --output {output.page:q}"
-        " 2>&1 | tee {log}"
+        " 2>&1 | tee {log:q}"

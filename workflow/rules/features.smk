@@ -1,6 +1,7 @@
 rule encode_corpus:
     input:
         list=plan.corpus_list,
+        images=plan.corpus_images,
     output:
         features=layout.corpus_features("{encoder}", "{corpus}"),
     log:
@@ -16,15 +17,14 @@ rule encode_corpus:
     params:
         options=plan.encode_image_options,
         how=plan.how("encoder", "encoder"),
-        images=plan.corpus_images,
     shell:
         "python -m daitir.stages.encode corpus"
         " --options {params.options:q}"
         " --how {params.how:q}"
         " --list {input.list:q}"
-        " --images {params.images:q}"
+        " --images {input.images:q}"
         " --output {output.features:q}"
-        " 2>&1 | tee {log}"
+        " 2>&1 | tee {log:q}"
 
 
 rule encode_queries:
@@ -51,7 +51,7 @@ rule encode_queries:
         " --how {params.how:q}"
         " --queries {input.queries:q}"
         " --output {output.features:q}"
-        " 2>&1 | tee {log}"
+        " 2>&1 | tee {log:q}"
 
 
 rule encode_images:
@@ -94,4 +94,4 @@ rule encode_images:
         " --how {params.how:q}"
         " --shard {input.shard:q}"
         " --output {output.features:q}"
-        " 2>&1 | tee {log}"
+        " 2>&1 | tee {log:q}"

@@ -35,4 +35,4 @@ rule train_fusion:
         " --scratch {params.scratch:q}"
         " --output {output.weights:q}"
         " --history {output.history:q}"
-        " 2>&1 | tee {log}"
+        " 2>&1 | tee {log:q}"

@@ -24,4 +24,4 @@ rule generate_images:
         " --queries {input.queries:q}"
         " --scratch {params.scratch:q}"
         " --output {output.images:q}"
-        " 2>&1 | tee {log}"
+        " 2>&1 | tee {log:q}"

@@ -9,6 +9,8 @@ rule make_mini:
             f"{MINI}/{{name}}.json",
             name=["corpus", "val", "val-llm", "val-repetitive", "train-corpus", "train"],
         ),
+        images=directory(f"{MINI}/images"),
+        train_images=directory(f"{MINI}/train-images"),
     log:
         layout.log("mini", "make"),
     benchmark:
@@ -20,7 +22,7 @@ rule make_mini:
     params:
         code=code_revision("daitir.mini.make"),
     shell:
-        f"python -m daitir.mini.make --output {MINI}" " 2>&1 | tee {log}"
+        f"python -m daitir.mini.make --output {MINI}" " 2>&1 | tee {log:q}"
 
 
 rule train_mini_autoencoder:
@@ -38,7 +40,8 @@ rule train_mini_autoencoder:
         "python -m daitir.mini.train_autoencoder"
         " --output $(dirname {output.model:q})"
         " --scratch {params.scratch:q}"
-        " 2>&1 | tee {log}"
+        " --threads {threads}"
+        " 2>&1 | tee {log:q}"
 
 
 rule train_mini_sd3:
@@ -59,7 +62,8 @@ rule train_mini_sd3:
         " --autoencoder $(dirname {input.autoencoder:q})"
         " --output $(dirname {output.model:q})"
         " --scratch {params.scratch:q}"
-        " 2>&1 | tee {log}"
+        " --threads {threads}"
+        " 2>&1 | tee {log:q}"
 
 
 rule train_mini_blip:
@@ -77,7 +81,8 @@ rule train_mini_blip:
         "python -m daitir.mini.train_blip"
         " --output $(dirname {output.model:q})"
         " --scratch {params.scratch:q}"
-        " 2>&1 | tee {log}"
+        " --threads {threads}"
+        " 2>&1 | tee {log:q}"
 
 
 rule train_mini_llm:
@@ -95,7 +100,8 @@ rule train_mini_llm:
         "python -m daitir.mini.train_llm"
         " --output $(dirname {output.model:q})"
         " --scratch {params.scratch:q}"
-        " 2>&1 | tee {log}"
+        " --threads {threads}"
+        " 2>&1 | tee {log:q}"
 
 
 rule mini_models:

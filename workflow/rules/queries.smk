@@ -25,4 +25,4 @@ rule reformulate_dialogues:
         " --shard {wildcards.shard}"
         " --scratch {params.scratch:q}"
         " --output {output.queries:q}"
-        " 2>&1 | tee {log}"
+        " 2>&1 | tee {log:q}"

@@ -37,9 +37,9 @@ class TransformersOptions(Options):
     prompt_template: Path | None = None
     max_new_tokens: int = Field(128, ge=1)
     temperature: float = Field(0.0, ge=0.0)
-    attempts: int = Field(3, ge=1)
     dtype: Dtype = "float32"
     trust_remote_code: bool = False
+    attempts: int = how(3, ge=1)  # an answer once accepted is the same under any number of them
     batch_size: int = how(32, ge=1)
     device: Device = how("auto")
 

@@ -67,7 +67,7 @@ class TransformersReformulator:
             raise DaitirError(
                 f"model {self.options.model} gave no usable answer to {len(faults)} of {len(names)} requests"
                 f" for {what} in {self.options.attempts} attempts; the first is {names[message]}, {reason}."
-                " Choose another model or template, or raise `attempts`; the other answers are kept"
+                " Raise `attempts` (the other answers are kept), or choose another model or template"
             )
 
 

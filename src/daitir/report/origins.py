@@ -144,13 +144,13 @@ class Seconds:
 
 
 def seconds_by_stage(paths: Iterable[Path]) -> list[Seconds]:
-    """Sum Snakemake's benchmark files by stage: what stands first below ``benchmarks/``."""
-    files = sorted(file for path in paths for file in ([path] if path.is_file() else path.rglob("*.tsv")))
+    """Sum Snakemake's benchmark files by stage: what stands first below the folder, or the name of a file."""
     spent: dict[str, list[float]] = defaultdict(list)
-    for file in files:
-        parts = file.with_suffix("").parts
-        stage = parts[parts.index("benchmarks") + 1] if "benchmarks" in parts[:-1] else parts[-1]
-        spent[stage].append(_seconds(file))
+    for path in paths:
+        for file in [path] if path.is_file() else sorted(path.rglob("*.tsv")):
+            below = file if path.is_file() else file.relative_to(path)
+            stage = below.stem if path.is_file() else below.with_suffix("").parts[0]
+            spent[stage].append(_seconds(file))
     return [Seconds(stage, len(times), sum(times)) for stage, times in sorted(spent.items())]
 
 

@@ -81,8 +81,8 @@ def evaluate(options: MeasureOptions, dialogues: str, frames: dict[str, pd.DataF
 
 def summary(options: MeasureOptions, by_round: pd.DataFrame) -> pd.DataFrame:
     """Return one row a system: its measures at the chosen rounds and the last, each with its interval."""
-    last = by_round["round"].max()
-    chosen = by_round[by_round["round"].isin([*options.rounds, last])]
+    last = by_round.groupby("dialogues")["round"].transform("max")
+    chosen = by_round[by_round["round"].isin(options.rounds) | (by_round["round"] == last)]
     wanted = [f"hits@{k}" for k in options.hits] + ["mrr", "median_rank", "mean_rank", "bri"]
     rows = []
     for (dialogues, system), group in chosen.groupby(["dialogues", "system"], sort=False):

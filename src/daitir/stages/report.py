@@ -129,7 +129,8 @@ def read_csv(path: Path) -> pd.DataFrame:
     """Read a table of the measures."""
     if not path.exists():
         raise DaitirError(f"{path} does not exist: run snakemake to make it")
-    return pd.read_csv(path)
+    names = dict.fromkeys(("dialogues", "system", "baseline"), str)  # a system may be called 2024 or NA
+    return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
 
 
 def read_figure(path: Path) -> str:
