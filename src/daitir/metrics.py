@@ -90,11 +90,6 @@ def rank_gain(rank_DR: np.ndarray, baseline_DR: np.ndarray) -> np.ndarray:
     return (-rank_change(rank_DR, baseline_DR)).clip(min=0)
 
 
-def mean_over(value: np.ndarray, chosen: np.ndarray) -> float:
-    """Mean of the chosen values; 0 where nothing is chosen, for then nothing was lost or gained."""
-    return float(value[chosen].mean()) if chosen.any() else 0.0
-
-
 def quantiles_over(value: np.ndarray, chosen: np.ndarray, levels: tuple[float, ...]) -> list[float]:
     """Quantiles of the chosen values; 0 where nothing is chosen. A mean alone hides a few huge drops."""
     return (

@@ -59,10 +59,8 @@ class Line:
     high: Sequence[float]
 
 
-def line_figure(
-    title: str, x_label: str, lines: Sequence[Line], per_cent: bool, level: float | None = None
-) -> str:
-    """Return an SVG of lines with bands, each named at its right end; ``level`` draws a line to compare with.
+def line_figure(title: str, x_label: str, lines: Sequence[Line], per_cent: bool) -> str:
+    """Return an SVG of lines with bands, each named at its right end.
 
     Values are shares where ``per_cent`` is set; a line with fewer points than others simply ends earlier.
     """
@@ -72,8 +70,6 @@ def line_figure(
         figure, axes = _axes(title, x_label, margin)
         for line in lines:
             _draw(axes, line, scale)
-        if level is not None:
-            axes.axhline(level * scale, color=SOFT, linewidth=1.0, zorder=1)
         _fit(axes, lines, scale, per_cent)
         _name_lines(axes, lines, scale)
         return _svg(figure)
