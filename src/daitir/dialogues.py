@@ -13,17 +13,28 @@ from daitir.errors import DaitirError
 from daitir.files import digest_text
 from daitir.tables import read_table, write_table
 
-SCHEMA = pa.schema([("dialogue_id", pa.string()), ("target", pa.string()), ("turns", pa.list_(pa.string()))])
+SCHEMA = pa.schema(
+    [
+        ("dialogue_id", pa.string()),
+        ("target", pa.string()),
+        ("turns", pa.list_(pa.string())),
+        ("place", pa.int32()),
+    ]
+)
 NOT_IN_A_KEY = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
 class Dialogue:
-    """A dialogue: its stable id, the key of its target in the corpus, its turns (turn 0 is the caption)."""
+    """A dialogue: its stable id, the key of its target in the corpus, its turns (turn 0 is the caption).
+
+    ``place`` counts from 0 in the file that the dialogue was read from: published images are named by it.
+    """
 
     dialogue_id: str
     target: str
     turns: tuple[str, ...]
+    place: int | None = None
 
 
 def read_chatir(path: Path) -> list[Dialogue]:
@@ -37,8 +48,8 @@ def read_chatir(path: Path) -> list[Dialogue]:
     stems = [NOT_IN_A_KEY.sub("-", Path(target).stem) for target, _ in rows]
     shared = {stem for stem, count in Counter(stems).items() if count > 1}
     dialogues = [
-        Dialogue(f"{stem}-{digest_text(*turns)}" if stem in shared else stem, target, turns)
-        for stem, (target, turns) in zip(stems, rows, strict=True)
+        Dialogue(f"{stem}-{digest_text(*turns)}" if stem in shared else stem, target, turns, place)
+        for place, (stem, (target, turns)) in enumerate(zip(stems, rows, strict=True))
     ]
     require_unique([dialogue.dialogue_id for dialogue in dialogues], path)
     return dialogues
@@ -79,11 +90,14 @@ def require_unique(ids: list[str], path: Path) -> None:
 
 def write_dialogues(path: Path, dialogues: list[Dialogue], record: dict[str, Any]) -> None:
     """Write a dialogue set as Parquet."""
-    rows = [{"dialogue_id": d.dialogue_id, "target": d.target, "turns": list(d.turns)} for d in dialogues]
+    rows = [
+        {"dialogue_id": d.dialogue_id, "target": d.target, "turns": list(d.turns), "place": d.place}
+        for d in dialogues
+    ]
     write_table(path, pa.Table.from_pylist(rows, SCHEMA), record)
 
 
 def read_dialogues(path: Path) -> list[Dialogue]:
     """Read a dialogue set."""
     rows = read_table(path, SCHEMA).to_pylist()
-    return [Dialogue(row["dialogue_id"], row["target"], tuple(row["turns"])) for row in rows]
+    return [Dialogue(row["dialogue_id"], row["target"], tuple(row["turns"]), row["place"]) for row in rows]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from daitir.errors import DaitirError
 from daitir.files import digest_model, digest_text
 
-Role = Literal["bytes", "text", "how"]
+Role = Literal["bytes", "text", "how", "where"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Dtype = Literal["float32", "bfloat16", "float16"]
 
@@ -28,6 +28,11 @@ def text_only(default: Any, **constraints: Any) -> Any:
     return Field(default, json_schema_extra={"role": "text"}, **constraints)
 
 
+def where(default: Any = ..., **constraints: Any) -> Any:
+    """Field that names data by its path: an input of the workflow, known by its content and not by its name."""
+    return Field(default, json_schema_extra={"role": "where"}, **constraints)
+
+
 class Options(BaseModel):
     """Frozen settings that refuse unknown keys."""
 
@@ -35,7 +40,7 @@ class Options(BaseModel):
 
     @classmethod
     def role_of(cls, field: str) -> Role:
-        """Return the role of a field: ``bytes``, ``text`` or ``how``."""
+        """Return the role of a field: ``bytes``, ``text``, ``how`` or ``where``."""
         extra = cls.model_fields[field].json_schema_extra
         return cast(Role, extra.get("role", "bytes")) if isinstance(extra, dict) else "bytes"
 
