@@ -32,12 +32,13 @@ LAYERS = [
         "weights",
         "history",
     }
-    | {"ranks"},
+    | {"ranks", "readers", "fetch"},
     {"scoring", "metrics", "statistics", "plots"},
-    {"reformulators", "generators", "encoders", "fusions", "evaluation"},
+    {"reformulators", "generators", "encoders", "fusions", "evaluation", "simulation", "convert"},
     {"report"},
     {"config"},
     {"planning"},
+    {"preflight"},
     {"stages"},
 ]
 MODULES = sorted(

@@ -19,6 +19,14 @@ class Layout:
         """Dialogue set as Parquet."""
         return f"{self.results}/dialogues/{dialogues}.parquet"
 
+    def corpus_list(self, corpus: str) -> str:
+        """List of all images of a corpus for which the config names no list."""
+        return f"{self.results}/corpora/{corpus}.json"
+
+    def simulated(self, simulation: str) -> str:
+        """Simulated dialogues, JSON Lines."""
+        return f"{self.results}/simulated/{simulation}.jsonl"
+
     def queries(self, reformulator: str, dialogues: str, shard: str) -> str:
         """Query texts and prompts of one shard, ``{s}-of-{n}``."""
         return f"{self.results}/queries/{reformulator}/{dialogues}/shard-{shard}.parquet"

@@ -2,6 +2,7 @@ from pathlib import Path
 
 from daitir.config import load_config
 from daitir.errors import DaitirError
+from daitir.fetch import BENCHMARKS
 from daitir.planning import Plan, jobs_use_this_python
 from daitir.provenance import code_revision
 from snakemake.exceptions import WorkflowError
@@ -23,5 +24,7 @@ wildcard_constraints:
     encoder="[^/]+",
     fusion="[^/]+",
     system="[^/]+",
+    simulation="[^/]+",
+    benchmark="[^/]+",
     shard=r"\d+-of-\d+",
     seed=r"\d+",

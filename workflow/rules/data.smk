@@ -1,7 +1,58 @@
+CHATIR = "resources/chatir"
+
+
+rule fetch_benchmark:
+    output:
+        file=f"{CHATIR}/{{benchmark}}.json",
+    log:
+        layout.log("fetch", "{benchmark}"),
+    benchmark:
+        layout.benchmark("fetch", "{benchmark}")
+    localrule: True
+    conda:
+        "../../envs/daitir.yaml"
+    params:
+        folder=CHATIR,
+    shell:
+        "python -m daitir.fetch benchmarks --output {params.folder:q} {wildcards.benchmark:q}.json 2>&1 | tee {log:q}"
+
+
+rule fetch_benchmarks:
+    input:
+        [f"{CHATIR}/{name}" for name in BENCHMARKS],
+    localrule: True
+    conda:
+        "../../envs/daitir.yaml"
+    params:
+        folder=CHATIR,
+    shell:
+        "python -m daitir.fetch benchmarks --output {params.folder:q} --check"
+
+
+rule list_corpus:
+    input:
+        images=plan.corpus_images,
+    output:
+        list=layout.corpus_list("{corpus}"),
+    log:
+        layout.log("corpora", "{corpus}"),
+    benchmark:
+        layout.benchmark("corpora", "{corpus}")
+    conda:
+        "../../envs/daitir.yaml"
+    resources:
+        mem_mb=1_000,
+    params:
+        code=code_revision("daitir.stages.list_corpus"),
+    shell:
+        "python -m daitir.stages.list_corpus --images {input.images:q} --output {output.list:q} 2>&1 | tee {log:q}"
+
+
 rule import_dialogues:
     input:
         file=plan.dialogue_file,
         corpus=plan.corpus_list_of,
+        known=ancient(plan.known_dialogues),
     output:
         dialogues=layout.dialogues("{dialogues}"),
     log:
@@ -19,5 +70,41 @@ rule import_dialogues:
         " --options {params.options:q}"
         " --file {input.file:q}"
         " --corpus {input.corpus:q}"
+        " --round-0 {input.known:q}"
         " --output {output.dialogues:q}"
         " 2>&1 | tee {log:q}"
+
+
+rule simulate:
+    input:
+        unpack(plan.simulated_corpus),
+    output:
+        dialogues=layout.simulated("{simulation}"),
+    log:
+        layout.log("simulated", "{simulation}"),
+    benchmark:
+        layout.benchmark("simulated", "{simulation}")
+    conda:
+        "../../envs/daitir.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 24_000 * attempt,
+        runtime="8h",
+        gpu=plan.gpu("simulation", "simulation"),
+    params:
+        options=plan.simulate_options,
+        how=plan.how("simulation", "simulation"),
+        scratch=layout.scratch("simulated", "{simulation}"),
+    shell:
+        "python -m daitir.stages.simulate"
+        " --options {params.options:q}"
+        " --how {params.how:q}"
+        " --corpus {input.list:q}"
+        " --images {input.images:q}"
+        " --scratch {params.scratch:q}"
+        " --output {output.dialogues:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule simulate_dialogues:
+    input:
+        plan.simulated,

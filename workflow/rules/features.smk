@@ -30,12 +30,16 @@ rule encode_corpus:
 rule encode_queries:
     input:
         queries=plan.query_shards,
+        known_queries=ancient(plan.known_queries),
+        known_features=ancient(plan.known_query_features),
     output:
         features=layout.query_features("{encoder}", "{reformulator}", "{dialogues}"),
     log:
         layout.log("features", "{encoder}", "queries", "{reformulator}", "{dialogues}"),
     benchmark:
-        layout.benchmark("features", "{encoder}", "queries", "{reformulator}", "{dialogues}")
+        layout.benchmark(
+            "features", "{encoder}", "queries", "{reformulator}", "{dialogues}"
+        )
     conda:
         "../../envs/daitir.yaml"
     resources:
@@ -50,6 +54,8 @@ rule encode_queries:
         " --options {params.options:q}"
         " --how {params.how:q}"
         " --queries {input.queries:q}"
+        " --known-queries {input.known_queries:q}"
+        " --known-features {input.known_features:q}"
         " --output {output.features:q}"
         " 2>&1 | tee {log:q}"
 
@@ -57,8 +63,12 @@ rule encode_queries:
 rule encode_images:
     input:
         shard=layout.images("{generator}", "{reformulator}", "{dialogues}", "{shard}"),
+        known_shards=ancient(plan.known_images),
+        known_features=ancient(plan.known_image_features),
     output:
-        features=layout.image_features("{encoder}", "{generator}", "{reformulator}", "{dialogues}", "{shard}"),
+        features=layout.image_features(
+            "{encoder}", "{generator}", "{reformulator}", "{dialogues}", "{shard}"
+        ),
     log:
         layout.log(
             "features",
@@ -93,5 +103,7 @@ rule encode_images:
         " --options {params.options:q}"
         " --how {params.how:q}"
         " --shard {input.shard:q}"
+        " --known-shards {input.known_shards:q}"
+        " --known-features {input.known_features:q}"
         " --output {output.features:q}"
         " 2>&1 | tee {log:q}"

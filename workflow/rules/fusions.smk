@@ -1,4 +1,6 @@
-trained = layout.fusion("{fusion}", "{encoder}", "{generator}", "{reformulator}", "{seed}")
+trained = layout.fusion(
+    "{fusion}", "{encoder}", "{generator}", "{reformulator}", "{seed}"
+)
 
 
 rule train_fusion:
@@ -8,9 +10,23 @@ rule train_fusion:
         weights=f"{trained}/model.safetensors",
         history=f"{trained}/history.parquet",
     log:
-        layout.log("fusions", "{fusion}", "{encoder}", "{generator}", "{reformulator}", "seed-{seed}"),
+        layout.log(
+            "fusions",
+            "{fusion}",
+            "{encoder}",
+            "{generator}",
+            "{reformulator}",
+            "seed-{seed}",
+        ),
     benchmark:
-        layout.benchmark("fusions", "{fusion}", "{encoder}", "{generator}", "{reformulator}", "seed-{seed}")
+        layout.benchmark(
+            "fusions",
+            "{fusion}",
+            "{encoder}",
+            "{generator}",
+            "{reformulator}",
+            "seed-{seed}",
+        )
     conda:
         "../../envs/daitir.yaml"
     resources:
@@ -21,7 +37,12 @@ rule train_fusion:
         options=plan.train_options,
         how=plan.how("fusion", "fusion"),
         scratch=layout.scratch(
-            "fusions", "{fusion}", "{encoder}", "{generator}", "{reformulator}", "seed-{seed}"
+            "fusions",
+            "{fusion}",
+            "{encoder}",
+            "{generator}",
+            "{reformulator}",
+            "seed-{seed}",
         ),
     shell:
         "python -m daitir.stages.train"

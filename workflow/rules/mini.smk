@@ -7,7 +7,14 @@ rule make_mini:
     output:
         expand(
             f"{MINI}/{{name}}.json",
-            name=["corpus", "val", "val-llm", "val-repetitive", "train-corpus", "train"],
+            name=[
+                "corpus",
+                "val",
+                "val-llm",
+                "val-repetitive",
+                "train-corpus",
+                "train",
+            ],
         ),
         images=directory(f"{MINI}/images"),
         train_images=directory(f"{MINI}/train-images"),

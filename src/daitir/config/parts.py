@@ -1,0 +1,80 @@
+"""The parts of a config that are not components: data, systems, simulations, and what the report measures."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from daitir.options import Options
+from daitir.report.expected import ExpectedValues
+from daitir.simulation import SimulationOptions
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def _check_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError("a name is made of letters, digits, - and _, for it becomes a folder")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+
+
+class Corpus(Options):
+    """The images searched: the folder they lie in, and a JSON list of names; without one, all of them."""
+
+    images: Path
+    list: Path | None = None
+
+
+class DialogueSet(Options):
+    """Dialogues in a file; how many rounds of each are worked on, and in how many shards.
+
+    ``round_0_from`` names a dialogue set with the same captions: what it has of round 0 is not made again.
+    """
+
+    file: Path
+    format: Literal["chatir", "list", "visdial", "jsonl"] = "chatir"
+    corpus: Name
+    rounds: int = Field(11, ge=1)
+    rounds_per_dialogue: int | None = Field(None, ge=1)
+    limit: int | None = Field(None, ge=1)
+    shards: int = Field(1, ge=1)
+    round_0_from: Name | None = None
+
+
+class Simulation(SimulationOptions):
+    """Dialogues about a corpus that nobody held yet: a language model asks, a vision model answers."""
+
+    corpus: Name
+
+
+class System(Options):
+    """A row of every table: which encoder searches with which queries and images, joined by which method.
+
+    It is measured on every evaluated dialogue set, or on those of ``dialogues``.
+    """
+
+    encoder: Name
+    queries: Name
+    images: Name | None = None
+    method: Name
+    baseline: Name | None = None
+    dialogues: tuple[Name, ...] | None = Field(None, min_length=1)
+
+    def is_measured_on(self, dialogues: str) -> bool:
+        """Whether the system has a row on a dialogue set."""
+        return self.dialogues is None or dialogues in self.dialogues
+
+
+class ReportSettings(Options):
+    """What is measured and shown, and the published figures it is held against."""
+
+    hits: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 5, 10, 50), min_length=1)
+    rounds: tuple[Annotated[int, Field(ge=0)], ...] = (0, 5, 10)
+    examples: int = Field(6, ge=0)
+    resamples: int = Field(2000, ge=100)
+    seed: int = 0
+    expected: tuple[ExpectedValues, ...] = ()

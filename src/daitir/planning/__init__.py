@@ -1,0 +1,64 @@
+"""What the workflow asks of the config: options of each stage as one text, inputs, and the files to make.
+
+Nothing here imports a model library: Snakemake plans in a second.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from daitir.layout import TABLES, figure_names
+from daitir.planning.inputs import StageInputs
+from daitir.planning.options import StageOptions
+
+
+def jobs_use_this_python(source: Path) -> None:
+    """Let jobs find the Python that runs the workflow, its environment activated or not, and the package.
+
+    A conda environment comes before both: it brings its own Python and takes the package from ``source``.
+    """
+    before = {"PATH": str(Path(sys.executable).parent), "PYTHONPATH": str(source)}
+    for variable, folder in before.items():
+        os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
+
+
+class Plan(StageOptions, StageInputs):
+    """A validated config, seen by the rules: options and inputs of each stage, and what is to be made."""
+
+    @property
+    def ranks(self) -> list[str]:
+        """Ranks of every system on the dialogue sets that it is measured on."""
+        return [
+            self.layout.ranks(system, name)
+            for name in self.config.evaluate
+            for system in self.config.systems_on(name)
+        ]
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of the tables that are measured."""
+        return list(TABLES)
+
+    @property
+    def figures(self) -> list[str]:
+        """Names of the figures that are drawn."""
+        return figure_names(self.config.evaluate)
+
+    @property
+    def simulated(self) -> list[str]:
+        """Dialogue files of all simulations."""
+        return [self.layout.simulated(name) for name in self.config.simulations]
+
+    @property
+    def example_sources(self) -> list[str]:
+        """Dialogues, corpus lists, queries and images that the report's examples are taken from."""
+        found: dict[str, None] = {}
+        for name in self.config.evaluate:
+            found[self.layout.dialogues(name)] = None
+            found[self.list_of(self.config.dialogues[name].corpus)] = None
+            for system in self.config.systems_on(name).values():
+                for shard in self.shards(name):
+                    found[self.layout.queries(system.queries, name, shard)] = None
+                    if system.images is not None:
+                        found[self.layout.images(system.images, system.queries, name, shard)] = None
+        return list(found)

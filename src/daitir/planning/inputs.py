@@ -1,0 +1,138 @@
+"""Inputs of each stage: the files it reads, by rule."""
+
+from typing import Any
+
+from daitir.config.parts import System
+from daitir.options import Options
+from daitir.planning.view import View
+
+
+class StageInputs(View):
+    """What the rules hand to the stages as paths."""
+
+    def dialogue_file(self, w: Any) -> str:
+        """File that a dialogue set is imported from."""
+        return str(self.config.dialogues[w.dialogues].file)
+
+    def corpus_list_of(self, w: Any) -> str:
+        """List of the corpus that a dialogue set searches."""
+        return self.list_of(self.config.dialogues[w.dialogues].corpus)
+
+    def corpus_list(self, w: Any) -> str:
+        """List of a corpus."""
+        return self.list_of(w.corpus)
+
+    def corpus_images(self, w: Any) -> str:
+        """Folder of a corpus's images."""
+        return str(self.config.corpora[w.corpus].images)
+
+    def simulated_corpus(self, w: Any) -> dict[str, str]:
+        """List and folder of the corpus that a simulation talks about."""
+        corpus = self.config.simulations[w.simulation].corpus
+        return {"list": self.list_of(corpus), "images": str(self.config.corpora[corpus].images)}
+
+    def list_of(self, corpus: str) -> str:
+        """List of a corpus: the one that the config names, or that of all its images."""
+        named = self.config.corpora[corpus].list
+        return self.layout.corpus_list(corpus) if named is None else str(named)
+
+    # Published by others: read where it lies.
+
+    def released_queries(self, w: Any) -> list[str]:
+        """File of published query texts, if that is what a reformulator reads; else none."""
+        return _published(self.config.reformulators[w.reformulator], "files", w.dialogues)
+
+    def released_images(self, w: Any) -> dict[str, list[str]]:
+        """Folder of published images, and the dialogues they are named by, if a generator reads such; else none."""
+        folder = _published(self.config.generators[w.generator], "folders", w.dialogues)
+        return {"folder": folder, "dialogues": [self.layout.dialogues(w.dialogues)] if folder else []}
+
+    # Round 0, where another dialogue set with the same captions has made it.
+
+    def known_dialogues(self, w: Any) -> list[str]:
+        """Dialogue set that round 0 is shared with; none if it is not shared."""
+        return [self.layout.dialogues(name) for name in self._known(w)]
+
+    def known_queries(self, w: Any) -> list[str]:
+        """Queries of the dialogue set that round 0 is shared with."""
+        return [
+            self.layout.queries(w.reformulator, name, shard)
+            for name in self._known(w)
+            if not hasattr(self.config.reformulators[w.reformulator], "files")
+            for shard in self.shards(name)
+        ]
+
+    def known_images(self, w: Any) -> list[str]:
+        """Images of the dialogue set that round 0 is shared with."""
+        return [
+            self.layout.images(w.generator, w.reformulator, name, shard)
+            for name in self._known(w)
+            if not hasattr(self.config.generators[w.generator], "folders")
+            for shard in self.shards(name)
+        ]
+
+    def known_query_features(self, w: Any) -> list[str]:
+        """Features of the queries that round 0 is shared with."""
+        return [
+            self.layout.query_features(w.encoder, w.reformulator, name)
+            for name in self._known(w)
+            if self.known_queries(w)
+        ]
+
+    def known_image_features(self, w: Any) -> list[str]:
+        """Features of the images that round 0 is shared with."""
+        return [
+            self.layout.image_features(w.encoder, w.generator, w.reformulator, name, shard)
+            for name in self._known(w)
+            if self.known_images(w)
+            for shard in self.shards(name)
+        ]
+
+    def _known(self, w: Any) -> list[str]:
+        shared = self.config.dialogues[w.dialogues].round_0_from
+        return [] if shared is None else [shared]
+
+    def query_shards(self, w: Any) -> list[str]:
+        """Queries of all shards of a dialogue set."""
+        return [self.layout.queries(w.reformulator, w.dialogues, shard) for shard in self.shards(w.dialogues)]
+
+    def train_inputs(self, w: Any) -> dict[str, Any]:
+        """Everything a fusion is trained on: features of training dialogues, their images, their corpus."""
+        recipe = self.config.recipe(w.fusion)
+        assert recipe is not None
+        return self._features(recipe.dialogues, w.encoder, w.reformulator, w.generator)
+
+    def rank_inputs(self, w: Any) -> dict[str, Any]:
+        """Everything a system ranks from."""
+        system = self._system(w)
+        images = system.images if self.config.fusion_of(system).uses_images else None
+        inputs = self._features(w.dialogues, system.encoder, system.queries, images)
+        return inputs | {"weights": self.weights(system)}
+
+    def weights(self, system: System) -> list[str]:
+        """Weights of a system's trained fusion, one file a seed; none if it is not trained."""
+        recipe = self.config.recipe(system.method)
+        if recipe is None:
+            return []
+        assert system.images is not None
+        made_with = (system.method, system.encoder, system.images, system.queries)
+        return [f"{self.layout.fusion(*made_with, seed)}/model.safetensors" for seed in recipe.seeds]
+
+    def _features(self, dialogues: str, encoder: str, queries: str, images: str | None) -> dict[str, Any]:
+        layout, corpus = self.layout, self.config.dialogues[dialogues].corpus
+        pictures = [
+            layout.image_features(encoder, images, queries, dialogues, shard)
+            for shard in self.shards(dialogues)
+            if images is not None
+        ]
+        return {
+            "dialogues": layout.dialogues(dialogues),
+            "queries": layout.query_features(encoder, queries, dialogues),
+            "pictures": pictures,
+            "corpus": layout.corpus_features(encoder, corpus),
+        }
+
+
+def _published(component: Options, field: str, dialogues: str) -> list[str]:
+    published = getattr(component, field, None)
+    return [] if published is None else [str(published[dialogues])]

@@ -1,0 +1,119 @@
+"""Options of each stage: one sorted JSON text a rule, which holds what changes the bytes and nothing else."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from daitir.files import canonical_json
+from daitir.options import Options, local_digests
+from daitir.planning.view import View
+from daitir.provenance import code_revision
+
+
+class StageOptions(View):
+    """What the rules hand to the stages as ``--options`` and ``--how``."""
+
+    def import_options(self, w: Any) -> str:
+        """Options of the import of a dialogue set."""
+        dialogues = self.config.dialogues[w.dialogues]
+        wanted = dialogues.model_dump(include={"format", "rounds", "limit"})
+        return _stage_options("import_dialogues", **wanted)
+
+    def reformulate_options(self, w: Any) -> str:
+        """Options of the reformulation of one shard."""
+        dialogues = self.config.dialogues[w.dialogues]
+        rounds = {"rounds": dialogues.rounds, "rounds_per_dialogue": dialogues.rounds_per_dialogue}
+        reformulator = self.config.reformulators[w.reformulator]
+        return _component_options("reformulate", "reformulator", reformulator, rounds=rounds)
+
+    def generate_options(self, w: Any) -> str:
+        """Options of the drawing of one shard."""
+        return _component_options("generate", "generator", self.config.generators[w.generator])
+
+    def encode_image_options(self, w: Any) -> str:
+        """Options of the encoding of images: what only texts know is left out."""
+        return _component_options("encode", "encoder", self.config.encoders[w.encoder], roles=("bytes",))
+
+    def encode_text_options(self, w: Any) -> str:
+        """Options of the encoding of query texts."""
+        return _component_options("encode", "encoder", self.config.encoders[w.encoder])
+
+    def simulate_options(self, w: Any) -> str:
+        """Options of the simulation of dialogues."""
+        simulation = self.config.simulations[w.simulation]
+        digests = {
+            f"{part} {name}": digest
+            for part in ("questioner", "answerer")
+            for name, digest in local_digests(getattr(simulation, part)).items()
+        }
+        wanted = simulation.only("bytes", "text")
+        del wanted["corpus"]  # an input of the rule
+        return _stage_options("simulate", digests=digests, simulation=wanted)
+
+    def train_options(self, w: Any) -> str:
+        """Options of the training of a fusion, all seeds alike."""
+        return _stage_options("train", fusion=self.config.fusions[w.fusion].only("bytes"))
+
+    def rank_options(self, w: Any) -> str:
+        """Options of the ranking by one system."""
+        return _stage_options("rank", fusion=self.config.fusion_of(self._system(w)).only("bytes"))
+
+    def measure_options(self, w: Any) -> str:
+        """Options of the measures: which ranks are compared with which."""
+        return _stage_options("measure", **self._compared(), **self._measured())
+
+    def report_options(self, w: Any) -> str:
+        """Options of the report: the whole config, as run."""
+        order = list(self.config.systems)
+        return _stage_options("report", config=self.config.only("bytes", "text", "where"), order=order)
+
+    # How fast: batch sizes and devices. Asking for ``resources`` keeps Snakemake from rerunning on a change.
+
+    def how(self, kind: str, wildcard: str) -> Any:
+        """Return a params function with the ``how`` settings of the component that a wildcard names."""
+
+        def settings(wildcards: Any, resources: Any) -> str:
+            component = getattr(self.config, f"{kind}s")[getattr(wildcards, wildcard)]
+            return canonical_json({kind: component.only("how")})
+
+        return settings
+
+    def gpu(self, kind: str, wildcard: str) -> Any:
+        """Return a resources function: one GPU for a component, none if all of it runs on the CPU."""
+
+        def needed(wildcards: Any) -> int:
+            component = getattr(self.config, f"{kind}s")[getattr(wildcards, wildcard)]
+            return int(any(device != "cpu" for device in _devices(component)))
+
+        return needed
+
+    def _compared(self) -> dict[str, Any]:
+        systems = {
+            name: {"baseline": system.baseline, "dialogues": system.dialogues}
+            for name, system in self.config.systems.items()
+        }
+        return {"evaluate": list(self.config.evaluate), "systems": systems, "order": list(systems)}
+
+    def _measured(self) -> dict[str, Any]:
+        report = self.config.report.model_dump(mode="json")
+        return {name: report[name] for name in ("hits", "rounds", "resamples", "seed")}
+
+
+def _stage_options(stage: str, **options: Any) -> str:
+    return canonical_json({"code": code_revision(f"daitir.stages.{stage}"), **options})
+
+
+def _component_options(
+    stage: str, kind: str, component: Options, roles: tuple[Any, ...] = ("bytes", "text"), **options: Any
+) -> str:
+    digests = local_digests(component)
+    return _stage_options(stage, digests=digests, **{kind: component.only(*roles)}, **options)
+
+
+def _devices(component: Options) -> Iterator[str]:
+    """Yield the devices that a component and the components in it compute on."""
+    for field in type(component).model_fields:
+        value = getattr(component, field)
+        if isinstance(value, Options):
+            yield from _devices(value)
+        elif field == "device":
+            yield value
