@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from daitir.config import ConfigError, load_config
+from daitir.config import ConfigError, load_config, require_files
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,13 +80,47 @@ def test_shipped_config_is_valid(path):
             "systems.dar.method: 'two' looks at 2 images a round, but generators.sd3 draws 1",
         ),
         ({"report__hits": []}, "report.hits:"),
+        (
+            {"dialogues__mini-val-llm__round_0_from": "visdial"},
+            "dialogues.mini-val-llm.round_0_from: no dialogue set is called 'visdial'",
+        ),
+        (
+            {"dialogues__mini-val__round_0_from": "mini-val"},
+            "dialogues.mini-val.round_0_from: 'mini-val' must make its own round 0",
+        ),
+        (
+            {"dialogues__mini-val__round_0_from": "mini-train"},
+            "dialogues.mini-val.round_0_from: 'mini-train' searches another corpus",
+        ),
+        (
+            {"systems__dar__dialogues": ["mini-train"]},
+            "systems.dar.dialogues.0: no evaluated dialogue set is called 'mini-train'",
+        ),
+        (
+            {"evaluate": ["mini-val", "mini-val-llm"], "systems__text__dialogues": ["mini-val-llm"]},
+            "systems.dar.baseline: 'text' is not measured on 'mini-val': name it there too",
+        ),
+        (
+            {
+                "reformulators__published": {"kind": "released", "files": {"visdial": "x.json"}},
+                "systems__text__queries": "published",
+            },
+            "reformulators.published.files: nothing for the dialogue set 'mini-val'; there are visdial",
+        ),
+        (
+            {
+                "generators__published": {"kind": "released", "folders": {"visdial": "x"}},
+                "systems__dar__images": "published",
+            },
+            "generators.published.folders: nothing for the dialogue set 'mini-val'; there are visdial",
+        ),
         ({"fusions__dar": {"kind": "dar"}}, "fusions.dar: this name is built in"),
     ],
 )
 def test_fault_is_named_by_its_path(edits, line):
     """Unknown keys at every level, names that no component has, and values out of range."""
     with pytest.raises(ConfigError) as refused:
-        load_config(config(**edits), "config.yaml")
+        require_files(load_config(config(**edits), "config.yaml"), "config.yaml")
     assert any(one.startswith("config.yaml: ") and line in one for one in refused.value.lines)
 
 

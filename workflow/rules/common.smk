@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from daitir.config import load_config
+from daitir.config import load_config, require_files
 from daitir.errors import DaitirError
 from daitir.fetch import BENCHMARKS
 from daitir.planning import Plan, jobs_use_this_python
@@ -11,6 +11,7 @@ jobs_use_this_python(Path(workflow.basedir) / "src")
 
 try:
     plan = Plan(load_config(config))
+    require_files(plan.config)
 except DaitirError as error:
     raise WorkflowError(str(error)) from None
 layout = plan.layout

@@ -55,7 +55,10 @@ class Config(Options):
 
 
 def load_config(values: Any, source: str = "config") -> Config:
-    """Validate a config; the error holds one line a fault, each with the path of its key."""
+    """Validate a config; the error holds one line a fault, each with the path of its key.
+
+    Whether the models it names are there is another question: ``require_files`` and the preflight ask it.
+    """
     from daitir.config.checks import faults_of
 
     try:
@@ -66,6 +69,15 @@ def load_config(values: Any, source: str = "config") -> Config:
     if faults:
         raise ConfigError(source, faults)
     return config
+
+
+def require_files(config: Config, source: str = "config") -> None:
+    """Refuse a config that names a model folder or a template that is not there, one line a fault."""
+    from daitir.config.checks import missing_files
+
+    faults = list(missing_files(config))
+    if faults:
+        raise ConfigError(source, faults)
 
 
 class ConfigError(DaitirError):

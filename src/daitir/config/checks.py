@@ -19,8 +19,6 @@ def faults_of(config: Config) -> Iterator[str]:
         yield f"fusions.{name}: this name is built in, choose another"
     for name, simulation in config.simulations.items():
         yield from _unknown(f"simulations.{name}.corpus", simulation.corpus, config.corpora, "corpus")
-        for part in ("questioner", "answerer"):
-            yield from _missing_files(f"simulations.{name}.{part}", getattr(simulation, part))
     for name, dialogues in config.dialogues.items():
         yield from _faults_of_dialogues(config, f"dialogues.{name}", dialogues)
     for place, evaluated in enumerate(config.evaluate):
@@ -31,9 +29,6 @@ def faults_of(config: Config) -> Iterator[str]:
         if not config.systems_on(evaluated):
             yield f"evaluate.{place}: no system is measured on {evaluated!r}; name it in one's `dialogues`"
     yield from _faults_of_fusions(config)
-    for kind in ("reformulators", "generators", "encoders"):
-        for name, component in getattr(config, kind).items():
-            yield from _missing_files(f"{kind}.{name}", component)
     for name, system in config.systems.items():
         yield from _faults_of_system(config, f"systems.{name}", system)
     for place, expected in enumerate(config.report.expected):
@@ -127,6 +122,16 @@ def _unpublished(path: str, config: Config, component: str, used: list[str]) -> 
         if name not in published:
             there_are = ", ".join(sorted(published)) or "none"
             yield f"{path}: nothing for the dialogue set {name!r}; there are {there_are}"
+
+
+def missing_files(config: Config) -> Iterator[str]:
+    """Yield the model folders and templates that components name and that are not there."""
+    for kind in ("reformulators", "generators", "encoders"):
+        for name, component in getattr(config, kind).items():
+            yield from _missing_files(f"{kind}.{name}", component)
+    for name, simulation in config.simulations.items():
+        for part in ("questioner", "answerer"):
+            yield from _missing_files(f"simulations.{name}.{part}", getattr(simulation, part))
 
 
 def _missing_files(path: str, component: Options) -> Iterator[str]:
