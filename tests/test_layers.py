@@ -34,8 +34,8 @@ LAYERS = [
     }
     | {"ranks", "readers", "fetch"},
     {"scoring", "metrics", "statistics", "plots"},
-    {"reformulators", "generators", "encoders", "fusions", "evaluation", "simulation", "convert"},
-    {"report"},
+    {"reformulators", "generators", "encoders", "fusions", "evaluation", "simulation"},
+    {"report", "convert"},
     {"config"},
     {"planning"},
     {"preflight"},

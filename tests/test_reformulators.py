@@ -6,8 +6,8 @@ from daitir.dialogues import Dialogue
 from daitir.errors import DaitirError
 from daitir.reformulators import JoinOptions, TransformersOptions, load_reformulator
 from daitir.reformulators.answers import AnswerStore, clean, fault
-from daitir.reformulators.chat import ChatModel
 from daitir.reformulators.templates import Templates
+from daitir.reformulators.transformers import TransformersChat
 from tests import tiny
 
 DIALOGUE = Dialogue("d", "d.png", ("a red star", "is it small? no", "what sky? blue"))
@@ -121,7 +121,7 @@ def test_answers_do_not_depend_on_their_batch(folder, tmp_path, batch_size, atte
     def answers(size, asked):
         return {
             m: a
-            for batch in ChatModel(options(folder, batch_size=size)).answer(asked, attempt)
+            for batch in TransformersChat(options(folder, batch_size=size)).answer(asked, attempt)
             for m, a in batch.items()
         }
 
@@ -132,7 +132,7 @@ def test_answers_do_not_depend_on_their_batch(folder, tmp_path, batch_size, atte
 
 def test_a_padded_message_is_answered_as_it_is_alone(folder):
     """Greedy answers are those of the library's own generation without padding."""
-    model = ChatModel(options(folder))
+    model = TransformersChat(options(folder))
     message = "a red star on the left"
     [answers] = model.answer([message], attempt=0)
     text = f"<|user|>{message}<|end|><|assistant|>"
@@ -146,7 +146,7 @@ def test_a_padded_message_is_answered_as_it_is_alone(folder):
 def test_a_useless_answer_is_asked_for_again(folder, templates, tmp_path):
     """Some greedy answers of a random model are empty; all queries get a text in the end."""
     asked = work(tmp_path, count=12)
-    first = ChatModel(options(folder)).answer(
+    first = TransformersChat(options(folder)).answer(
         [Templates(**short(templates)).query_message(d, r) for d, rounds in asked for r in rounds], 0
     )
     assert any(fault(answer.text, answer.finished, 40) for batch in first for answer in batch.values())
@@ -200,12 +200,13 @@ def test_the_store_finds_answers_by_their_message(tmp_path):
     assert "hallo" not in store
 
 
-def test_a_message_too_long_for_the_model_is_refused(folder):
+def test_a_message_too_long_for_the_model_is_refused_by_name(folder, templates):
     """Nothing is cut off in silence."""
+    too_long = [(Dialogue("d", "d.png", ("x" * 600,)), [0])]
     with pytest.raises(
-        DaitirError, match="a message of 603 tokens leaves no room for 40 new ones in the 512"
+        DaitirError, match="d_r0: a message of 603 tokens leaves no room for 40 new ones in the 512"
     ):
-        list(ChatModel(options(folder)).answer(["x" * 600], 0))
+        list(load_reformulator(options(folder, **templates)).reformulate(too_long))
 
 
 def test_a_model_without_a_chat_template_is_refused(tmp_path):
@@ -213,4 +214,4 @@ def test_a_model_without_a_chat_template_is_refused(tmp_path):
     tiny.llama(tmp_path)
     (tmp_path / "chat_template.jinja").unlink()
     with pytest.raises(DaitirError, match="has no chat template"):
-        ChatModel(options(tmp_path))
+        TransformersChat(options(tmp_path))

@@ -38,7 +38,8 @@ def placeholders(folder: Path, values: dict) -> None:
 
 
 def made_by_a_rule(path: Path) -> bool:
-    return path.is_relative_to("results") or path.parts[1] in {"mini", "chatir", "stand-ins"}
+    made = ("results", "resources/mini", "resources/chatir", "resources/stand-ins")
+    return any(path.is_relative_to(folder) for folder in made)
 
 
 def stated_jobs(preset: str) -> int:

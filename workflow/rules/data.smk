@@ -1,6 +1,3 @@
-CHATIR = "resources/chatir"
-
-
 rule fetch_benchmark:
     output:
         file=f"{CHATIR}/{{benchmark}}.json",

@@ -1,3 +1,4 @@
+CHATIR = "resources/chatir"
 MINI = "resources/mini"
 MINI_MODELS = f"{layout.results}/models"
 MINI_SCRATCH = f"{layout.results}/scratch/models"
@@ -30,6 +31,35 @@ rule make_mini:
         code=code_revision("daitir.mini.make"),
     shell:
         f"python -m daitir.mini.make --output {MINI}" " 2>&1 | tee {log:q}"
+
+
+rule make_stand_ins:
+    input:
+        names=f"{CHATIR}/Search_Space_val_50k.json",
+        dialogues=f"{CHATIR}/VisDial_v1.0_queries_val.json",
+    output:
+        list="resources/stand-ins/corpus.json",
+        images=directory("resources/stand-ins/images"),
+    log:
+        layout.log("mini", "stand-ins"),
+    benchmark:
+        layout.benchmark("mini", "stand-ins")
+    conda:
+        "../../envs/daitir.yaml"
+    resources:
+        mem_mb=1_000,
+    params:
+        code=code_revision("daitir.mini.stand_ins"),
+        limit=64,
+        candidates=2_000,
+    shell:
+        "python -m daitir.mini.stand_ins"
+        " --names {input.names:q}"
+        " --dialogues {input.dialogues:q}"
+        " --limit {params.limit}"
+        " --candidates {params.candidates}"
+        " --output $(dirname {output.list:q})"
+        " 2>&1 | tee {log:q}"
 
 
 rule train_mini_autoencoder:

@@ -38,7 +38,7 @@ def fault(text: str, finished: bool, max_new_tokens: int) -> str | None:
 
 
 class AnswerStore:
-    """Good answers by message, kept in a folder: one finished file a batch, named by its messages."""
+    """Good answers by message, kept in a folder: one finished file for each group that came together."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
@@ -53,7 +53,7 @@ class AnswerStore:
         return self._found[digest_text(message)]
 
     def add(self, answers: dict[str, str]) -> None:
-        """Keep the answers of a batch, by message."""
+        """Keep answers, by message."""
         if not answers:
             return
         named = {digest_text(message): text for message, text in answers.items()}

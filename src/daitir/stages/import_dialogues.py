@@ -1,52 +1,53 @@
 """Import a dialogue set: read its file, check every dialogue against its corpus, write Parquet."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
 
 from daitir.command import parse_call, stage_parser
 from daitir.corpora import read_corpus
-from daitir.dialogues import READERS, Dialogue, write_dialogues
+from daitir.dialogues import SCHEMA, Dialogue, read_dialogues, some_of, write_dialogues
 from daitir.errors import DaitirError, exit_with_one_line
-from daitir.files import digest_text
 from daitir.options import Options
 from daitir.provenance import provenance
+from daitir.readers import READERS
+from daitir.readers.targets import resolve
+from daitir.tables import read_table, table_digest
 
 
 class ImportOptions(Options):
     """Format of the file, the rounds that every dialogue must have, and how many dialogues to take."""
 
     code: str
-    format: str
-    rounds: int
-    limit: int | None = None
+    format: Literal["chatir", "list", "visdial", "jsonl"]
+    rounds: int = Field(ge=1)
+    limit: int | None = Field(None, ge=1)
 
 
-def run(options: ImportOptions, file: Path, corpus: Path, output: Path, record: dict[str, object]) -> None:
-    """Write the dialogues of ``file``; one that does not fit the corpus or the rounds stops the import."""
-    dialogues = READERS[options.format](file)
-    candidates = set(read_corpus(corpus))
-    require_targets(dialogues, candidates, file, corpus)
+def run(
+    options: ImportOptions,
+    file: Path,
+    corpus: Path,
+    output: Path,
+    record: dict[str, Any],
+    round_0: Sequence[Path] = (),
+) -> None:
+    """Write the dialogues of ``file``; one that does not fit the corpus or the rounds stops the import.
+
+    With ``round_0``, another dialogue set, each must open as the dialogue of the same id does there; it is a
+    list, for the workflow's sake, and may be empty.
+    """
+    reader = READERS[options.format]
+    taken = some_of(reader.read(file), options.limit, file)
+    dialogues = resolve(taken, reader.finder(read_corpus(corpus)), file, corpus)
     require_rounds(dialogues, options.rounds, file)
-    write_dialogues(output, some_of(dialogues, options.limit, file), provenance("import_dialogues", record))
-
-
-def some_of(dialogues: list[Dialogue], limit: int | None, file: Path) -> list[Dialogue]:
-    """Return all dialogues, or ``limit`` of them, drawn by name: a larger limit keeps the smaller."""
-    if limit is None:
-        return dialogues
-    if limit > len(dialogues):
-        raise DaitirError(f"{file} has {len(dialogues)} dialogues, fewer than `limit: {limit}`: lower it")
-    drawn = sorted(dialogues, key=lambda dialogue: digest_text("limit", dialogue.dialogue_id))[:limit]
-    return sorted(drawn, key=lambda dialogue: dialogue.dialogue_id)
-
-
-def require_targets(dialogues: list[Dialogue], candidates: set[str], file: Path, corpus: Path) -> None:
-    """Refuse dialogues that look for an image outside the corpus."""
-    outside = [dialogue for dialogue in dialogues if dialogue.target not in candidates]
-    if outside:
-        raise DaitirError(
-            f"{file}: {len(outside)} of {len(dialogues)} targets are not in {corpus}, the first is"
-            f" {outside[0].target!r} of dialogue {outside[0].dialogue_id!r}: add it or remove the dialogue"
-        )
+    inputs = {}
+    for other in round_0:
+        require_round_0(dialogues, other, file)
+        inputs["round_0"] = table_digest(read_table(other, SCHEMA))
+    write_dialogues(output, dialogues, provenance("import_dialogues", record, inputs))
 
 
 def require_rounds(dialogues: list[Dialogue], rounds: int, file: Path) -> None:
@@ -59,15 +60,41 @@ def require_rounds(dialogues: list[Dialogue], rounds: int, file: Path) -> None:
         )
 
 
+def require_round_0(dialogues: list[Dialogue], other: Path, file: Path) -> None:
+    """Refuse dialogues whose target or caption is not that of the dialogue of the same id in ``other``."""
+    opened = {
+        dialogue.dialogue_id: (dialogue.target, dialogue.turns[0]) for dialogue in read_dialogues(other)
+    }
+    unlike = [
+        dialogue
+        for dialogue in dialogues
+        if opened.get(dialogue.dialogue_id) != (dialogue.target, dialogue.turns[0])
+    ]
+    if unlike:
+        name = unlike[0].dialogue_id
+        how = "it has another target or caption there" if name in opened else "it is not there"
+        raise DaitirError(
+            f"{file}: {len(unlike)} of {len(dialogues)} dialogues do not open as in {other}, the first is"
+            f" {name!r} ({how}): remove `round_0_from:` or name another dialogue set"
+        )
+
+
 def main() -> None:
     """Run the stage from the command line."""
     parser = stage_parser(__doc__)
     parser.add_argument("--file", type=Path, required=True, help="dialogue file")
     parser.add_argument("--corpus", type=Path, required=True, help="JSON list of the corpus")
+    parser.add_argument(
+        "--round-0",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="dialogue set whose round 0 this one shares, Parquet",
+    )
     parser.add_argument("--output", type=Path, required=True, help="dialogue set, Parquet")
     call = parse_call(parser, ImportOptions)
     paths = call.arguments
-    run(call.options, paths.file, paths.corpus, paths.output, call.record)
+    run(call.options, paths.file, paths.corpus, paths.output, call.record, paths.round_0)
 
 
 if __name__ == "__main__":
