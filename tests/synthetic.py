@@ -69,10 +69,11 @@ def make_results(folder, turn: str = "is it red? yes"):
     model = {"model": "models/blip", "kind": "blip"}
     record = made("encode", encoder=model, digests={"model": "0123456789abcdef"})
     write_features(layout.corpus_features("blip", "tiny"), keys, np.eye(CANDIDATES), record)
-    cut = record | {"texts": {"all": 36, "truncated": 7}}
+    facts = {"text_limit": 256, "width": 8, "preprocessing": "32 px, bicubic"}
+    cut = record | {"texts": {"all": 36, "truncated": 7}, "facts": facts}
     write_features(layout.query_features("blip", "llm", SET), ["one"], np.ones((1, 1)), cut)
     for system in SYSTEMS:
-        record = made("rank", fusion={"kind": system})
+        record = made("rank", fusion={"kind": system} | ({} if system == "text" else {"images": 1}))
         if system == "adafuse":
             record["inputs"] = {f"weights of seed {seed}": "ef" for seed in range(SEEDS[system])}
         write_ranks(layout.ranks(system, SET), ranks_frame(system, keys), record)
@@ -111,8 +112,11 @@ def write_shard_files(layout, shard: str, dialogues: list[Dialogue]) -> None:
         "reformulate", reformulator={"kind": "transformers", "model": "models/llm"}, digests={"model": "ab"}
     )
     sd3 = made("generate", generator={"model": "models/sd3", "steps": 3}, digests={"model": "cd"})
+    sd3 |= {"prompts": {"all": 20, "cut": int(shard.startswith("0"))}}
     write_queries(layout.queries("llm", SET, shard), queries, llm)
     write_shard(layout.images("sd3", "llm", SET, shard), pictures, sd3)
+    features = layout.image_features("blip", "sd3", "llm", SET, shard)
+    write_features(features, ["one"], np.ones((1, 1)), made("encode", encoder={"kind": "blip"}))
 
 
 def ranks_frame(system: str, keys: list[str]) -> pd.DataFrame:

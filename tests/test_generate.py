@@ -43,7 +43,7 @@ def record_of(made, **settings):
     return {"code": "revision-1", "digests": {"model": "ab"}, "generator": generator | settings}
 
 
-def call(made, output, monkeypatch, record=None, queries="q.parquet", **how):
+def call(made, output, monkeypatch, record=None, queries="q.parquet", known=(), **how):
     """Run the stage as the workflow does."""
     arguments = {
         "options": json.dumps(record or record_of(made)),
@@ -53,6 +53,7 @@ def call(made, output, monkeypatch, record=None, queries="q.parquet", **how):
         "output": output,
     }
     line = [part for name, value in arguments.items() for part in (f"--{name}", str(value))]
+    line += ["--known", *map(str, known)] if known else []
     monkeypatch.setattr(sys, "argv", ["generate", *line])
     generate.main()
     return output.read_bytes()
@@ -65,11 +66,12 @@ def test_every_query_gets_its_pictures(made, tmp_path, monkeypatch):
     assert [p.key for p in pictures] == [f"{q.key}_k{k}" for q in QUERIES for k in (1, 2)]
     for picture, (query, k) in zip(pictures, [(q, k) for q in QUERIES for k in (1, 2)], strict=True):
         prompt = query.prompts[k - 1]
-        wanted = {"prompt": prompt, "k": k, "seed": image_seed(5, prompt, k), "options": record_of(made)}
-        assert picture.meta == wanted
+        wanted = {"prompt": prompt, "k": k, "seed": image_seed(5, prompt, k), "cut": False}
+        assert picture.meta == wanted | {"options": record_of(made)}
         assert Image.open(io.BytesIO(picture.data)).size == (16, 16)
     who = shard_provenance(tmp_path / "i.tar")
     assert (who["stage"], list(who["inputs"])) == ("generate", ["queries"])
+    assert who["prompts"] == {"all": 6, "cut": 0}
     assert not (tmp_path / "scratch").exists()
 
 
@@ -87,6 +89,15 @@ def test_equal_prompts_of_one_k_are_drawn_once(made, tmp_path, monkeypatch):
     pictures = {p.key: p.data for p in read_shard(tmp_path / "i.tar")}
     assert pictures["d0_r0_k1"] == pictures["d0_r1_k1"]
     assert pictures["d1_r0_k1"] != pictures["d1_r0_k2"]
+
+
+def test_prompts_that_are_cut_are_counted(made, tmp_path, monkeypatch):
+    """Once for each prompt, and told by each picture."""
+    queries = [Query("d0", round_, "star", ("star " * 30, "star")) for round_ in (0, 1)]
+    write_queries(made / "long.parquet", queries, {"stage": "test"})
+    call(made, tmp_path / "i.tar", monkeypatch, queries="long.parquet")
+    assert shard_provenance(tmp_path / "i.tar")["prompts"] == {"all": 2, "cut": 1}
+    assert [p.meta["cut"] for p in read_shard(tmp_path / "i.tar")] == [True, False, True, False]
 
 
 def test_shards_and_batches_change_no_picture(made, tmp_path, monkeypatch):

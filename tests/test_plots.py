@@ -34,6 +34,32 @@ def test_systems_differ_in_more_than_colour():
     assert "stroke-dasharray" in other
 
 
+def test_published_values_have_the_colour_of_their_system_and_no_band():
+    """A dotted line more, no band more, and one more name in the same colour."""
+    own = line("dar", 1, [0.2, 0.3, 0.5])
+    theirs = Line("dar, published", 1, ROUNDS, *[[0.2, 0.3, 0.4]] * 3, is_published=True)
+    alone, both = (line_figure("", "round", lines, per_cent=True) for lines in ([own], [own, theirs]))
+    assert both.count("FillBetween") == alone.count("FillBetween") == 1
+    assert both.count("fill: #0a78b5") == alone.count("fill: #0a78b5") + 1  # the name; markers are hollow
+    assert ">dar, published</text>" in both
+
+
+def test_published_rounds_that_do_not_follow_each_other_are_not_joined():
+    """Values of rounds 0 and 10 say nothing of those between."""
+    pieces = []
+    for rounds in ([0, 1], [0, 10]):
+        theirs = Line("dar", 1, rounds, *[[0.2, 0.4]] * 3, is_published=True)
+        pieces.append(line_figure("", "round", [theirs], per_cent=True).count("stroke-dasharray: 1"))
+    assert pieces == [1, 0]
+
+
+def test_names_are_text_and_no_formula():
+    """Dollar signs in a name stay."""
+    assert ">$a$ and $b$</text>" in line_figure(
+        "", "", [line("$a$ and $b$", 0, [0.2, 0.3, 0.5])], per_cent=True
+    )
+
+
 @pytest.mark.parametrize("lines", [[], [Line("text", 0, [0], [0.5], [0.5], [0.5])]])
 def test_figure_of_little_is_drawn(lines):
     """No line at all, or a single point without an interval."""

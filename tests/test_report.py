@@ -13,7 +13,7 @@ from daitir.report.numbers import listed, p_value, points, rank, share
 from daitir.report.origins import seconds_by_stage
 from daitir.report.page import inline_svg, span_of
 from daitir.stages import measure, report
-from tests.synthetic import SET, known_ranks, make_results, picture
+from tests.synthetic import known_ranks, make_results, picture
 from tests.test_measure import measure_options
 
 NASTY = "<script>alert('x')</script> & \"quotes\"? yes"
@@ -100,7 +100,7 @@ def test_ids_of_figures_do_not_collide(run):
 
 
 def test_examples_hold_dialogue_target_and_candidates(run):
-    """Three dialogues: gained most, lost most, typical; the target is marked."""
+    """Three dialogues: gained most, lost most, typical; the target is marked, and the image not looked at."""
     page = run[2]
     shown = page.split('<section class="example">')[1:]
     assert [re.search(r"<h4>(.*?) <span>", one).group(1) for one in shown] == [
@@ -110,15 +110,19 @@ def test_examples_hold_dialogue_target_and_candidates(run):
     ]
     assert "dialogue-11" in shown[1]  # the one that adafuse loses
     for one in shown:
-        assert "prompt one" in one
+        assert "<figcaption>prompt one</figcaption>" in one
+        assert "<figcaption>prompt two (not looked at)</figcaption>" in one
         assert one.count('class="target"') >= len(re.findall('class="moment"', one))
 
 
 def test_provenance_names_models_with_their_digests(run):
     """Model, digest, settings and versions as the files record them; and the config as run."""
     text = text_of(run[2])
-    for words in ("models/blip", "0123456789abcdef", "models/sd3", "steps 3", "torch 9.9", "resamples: 200"):
+    for words in ("models/blip", "0123456789abcdef", "models/sd3", "steps 3", "resamples: 200"):
         assert words in text
+    assert "reads 256 tokens of a text, width 8, preprocessing 32 px, bicubic" in text
+    # queries, images and their features in two shards, features of texts and corpus, ranks of three systems
+    assert "All 11 files of queries, images, features and ranks were made with daitir 0, torch 9.9." in text
 
 
 def test_trainings_say_what_chose_their_epoch(run):
@@ -129,16 +133,15 @@ def test_trainings_say_what_chose_their_epoch(run):
 
 
 def test_cut_texts_are_counted(run):
-    """What the encoder did not read is said."""
+    """What encoder and generator did not read is said, over all shards."""
     assert "7 of 36 query texts of llm were longer than blip reads, and were cut." in text_of(run[2])
+    assert "1 of 40 prompts of llm were longer than sd3 reads, and were cut." in text_of(run[2])
 
 
-def test_several_dialogue_sets_are_overviewed(run):
-    """A page of one set has no overview; of two it has one, before the sets."""
-    folder, config, page = run
-    assert "All dialogue sets" not in page
-    twice = write(folder, config | {"evaluate": [SET, SET]}, "twice.html")
-    assert twice.index("All dialogue sets") < twice.index(f'<h2 id="{SET}">')
+def test_page_of_one_set_has_no_overview(run):
+    """Nor a word of published figures where the config names none."""
+    assert "All dialogue sets" not in run[2]
+    assert "published figures" not in run[2].lower()
 
 
 def test_page_without_images_is_written(run):

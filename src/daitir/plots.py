@@ -18,6 +18,7 @@ INK, SOFT, PAPER = "#24292f", "#8c959f", "#ffffff"
 COLOURS = ("#7b8591", "#0a78b5", "#d4620a", "#0f9470", "#b5559a", "#c48a00", "#4f9fd8", "#8a6d3b")
 DASHES = ("-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">")
+DOTTED = (0, (1, 2.4))
 FONT_SIZE = 10.0
 HEIGHT, WIDTH_OF_AXES, LEFT, BOTTOM, TOP = 4.1, 5.4, 0.62, 0.52, 0.52
 INCHES_A_LETTER = 0.078
@@ -48,7 +49,8 @@ STYLE: Any = {
 class Line:
     """One system's values at some places of the x axis, with the band of their intervals.
 
-    ``place`` is the system's place in the config and decides its look.
+    ``place`` is the system's place in the config and decides its look. Values that others published of the
+    system have its colour, but are thin, dotted and hollow.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Line:
     value: Sequence[float]
     low: Sequence[float]
     high: Sequence[float]
+    is_published: bool = False
 
 
 def line_figure(title: str, x_label: str, lines: Sequence[Line], per_cent: bool) -> str:
@@ -90,6 +93,17 @@ def _axes(title: str, x_label: str, margin: float) -> tuple[Figure, Axes]:
 def _draw(axes: Axes, line: Line, scale: float) -> None:
     colour = COLOURS[line.place % len(COLOURS)]
     value, low, high = (np.asarray(part, dtype=float) * scale for part in (line.value, line.low, line.high))
+    if line.is_published:
+        # Between published rounds that do not follow each other nothing is known, so nothing is drawn.
+        follows = len(line.x) > 1 and max(np.diff(line.x)) <= 1
+        look: Any = {
+            "linestyle": DOTTED if follows else "none",
+            "linewidth": 1.0,
+            "marker": "o",
+            "markerfacecolor": "none",
+        }
+        axes.plot(line.x, value, color=colour, markeredgecolor=colour, markeredgewidth=0.9, **look)
+        return
     axes.fill_between(line.x, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.plot(
         line.x,
@@ -132,7 +146,15 @@ def _name_lines(axes: Axes, lines: Sequence[Line], scale: float) -> None:
         axes.plot(
             [x, right + span * 0.03], [y, label_y], color=colour, linewidth=0.6, alpha=0.7, clip_on=False
         )
-        axes.text(right + span * 0.035, label_y, line.name, color=colour, va="center", clip_on=False)
+        axes.text(
+            right + span * 0.035,
+            label_y,
+            line.name,
+            color=colour,
+            va="center",
+            clip_on=False,
+            parse_math=False,  # a name is text, its dollar signs too
+        )
 
 
 def spread(places: Sequence[float], gap: float, ceiling: float = float("inf")) -> list[float]:

@@ -35,6 +35,9 @@ def faults_of(config: Config) -> Iterator[str]:
         path = f"report.expected.{place}"
         yield from _unknown(f"{path}.system", expected.system, config.systems, "system")
         yield from _unknown(f"{path}.dialogues", expected.dialogues, config.dialogues, "dialogue set")
+        if expected.dialogues in config.dialogues:
+            rounds = config.dialogues[expected.dialogues].rounds
+            yield from (f"{path}.{fault}" for fault in expected.faults(config.report.hits, rounds))
 
 
 def _faults_of_dialogues(config: Config, path: str, dialogues: DialogueSet) -> Iterator[str]:
@@ -107,7 +110,8 @@ def _faults_of_images(config: Config, path: str, system: System, used: list[str]
             f" generators.{system.images} draws {wanted}: raise its `images`"
         )
     written = config.reformulators[system.queries].prompts
-    if wanted > written:
+    draws = not hasattr(config.generators[system.images], "folders")
+    if draws and wanted > written:
         yield (
             f"generators.{system.images}.images: {wanted} images a round, but"
             f" reformulators.{system.queries} writes {written} prompts: raise its `prompts`"

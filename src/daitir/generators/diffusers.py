@@ -1,8 +1,8 @@
 """Draws images with any text-to-image pipeline of diffusers."""
 
-import inspect
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ from PIL import Image
 
 from daitir.compute import batches, find_device, pad_batch, use_one_thread
 from daitir.errors import DaitirError
-from daitir.generators import GeneratorOptions, Order
-from daitir.generators.pipelines import ENCODED, load_pipeline, text_encoders
+from daitir.generators import DiffusersOptions, Order
+from daitir.generators.arguments import ENCODED, Arguments
+from daitir.generators.pipelines import load_pipeline, text_encoders
 
 CPU = torch.device("cpu")
 Embedding = dict[str, torch.Tensor]
@@ -21,7 +22,7 @@ Embedding = dict[str, torch.Tensor]
 class DiffusersGenerator:
     """Reads every prompt once, lets the text encoders go, then draws in batches of one shape."""
 
-    def __init__(self, options: GeneratorOptions) -> None:
+    def __init__(self, options: DiffusersOptions) -> None:
         use_one_thread()
         self.options = options
         self.device = find_device(options.device)
@@ -29,11 +30,9 @@ class DiffusersGenerator:
         self._load()
 
     def _load(self) -> None:
-        self.pipeline = load_pipeline(self.options)
+        self.pipeline = load_pipeline(self.options, self.device)
+        self.arguments = Arguments(self.pipeline, self.options)
         self.placed = self.released = False
-        self.accepted = inspect.signature(self.pipeline.__call__).parameters
-        self.reads_first = type(self.pipeline).__name__ in ENCODED
-        self.settings = self._settings()
 
     def draw(self, orders: Sequence[Order]) -> Iterator[list[tuple[Order, Image.Image]]]:
         """Yield the RGB pictures of the orders, batch by batch."""
@@ -41,48 +40,47 @@ class DiffusersGenerator:
             return
         if self.released:
             self._load()
-        self._tell_of_cut_prompts({order.prompt for order in orders})
-        embeddings = self._read(sorted({order.prompt for order in orders})) if self.reads_first else {}
+        prompts = sorted({order.prompt for order in orders})
+        embeddings = self._read(prompts) if self.arguments.read_first else {}
         self._place()
         for batch in batches(orders, self.options.batch_size):
             rows = pad_batch(batch, self.options.batch_size, self.device)
             images = self._draw(rows, embeddings)[: len(batch)]
             yield list(zip(batch, images, strict=True))
 
-    def _settings(self) -> dict[str, Any]:
-        """Return the arguments that every call of the pipeline gets; one that it does not know is refused."""
-        options = self.options
-        asked: dict[str, Any] = {
-            "height": options.height,
-            "width": options.width,
-            "negative_prompt": options.negative_prompt,
-            "max_sequence_length": options.max_sequence_length,
-        }
-        settings = {name: value for name, value in asked.items() if value is not None}
-        settings |= {"num_inference_steps": options.steps, "guidance_scale": options.guidance}
-        unknown = [name for name in settings if name not in self.accepted]
-        reads = (
-            inspect.signature(self.pipeline.encode_prompt).parameters if self.reads_first else self.accepted
-        )
-        unknown += [name for name in settings.keys() & {"negative_prompt"} if name not in reads]
-        if unknown:
-            raise DaitirError(
-                f"{type(self.pipeline).__name__} of model {options.model} knows no {unknown[0]!r}: remove it"
-                " from the generator's options"
-            )
-        return settings
+    def cut_prompts(self, prompts: Sequence[str]) -> set[str]:
+        """Return the prompts that no text encoder reads to their end; say how many each of them cuts.
 
-    def _tell_of_cut_prompts(self, prompts: set[str]) -> None:
-        """Print how many prompts are longer than a tokenizer reads: they are drawn from their beginning."""
+        A prompt that is cut is drawn from its beginning.
+        """
+        texts = sorted(set(prompts))
+        unread = set(texts)
         for name, tokenizer in self.pipeline.components.items():
             if tokenizer is None or not name.startswith("tokenizer"):
                 continue
-            is_t5 = "T5" in type(tokenizer).__name__
-            limit = (is_t5 and self.options.max_sequence_length) or tokenizer.model_max_length
-            cut = sum(len(ids) > limit for ids in tokenizer(sorted(prompts), verbose=False).input_ids)
+            before, room, limit = self._room_for_text(tokenizer)
+            tokens = tokenizer([before + text for text in texts], verbose=False).input_ids
+            cut = {text for text, ids in zip(texts, tokens, strict=True) if len(ids) > room}
+            unread &= cut
             if cut:
-                told = f"{cut} of {len(prompts)} prompts are longer than the {limit} tokens that {name} reads"
+                told = (
+                    f"{len(cut)} of {len(texts)} prompts are longer than the {limit} tokens that {name} reads"
+                )
                 print(f"note: {told}", file=sys.stderr, flush=True)
+        return unread
+
+    def _room_for_text(self, tokenizer: Any) -> tuple[str, int, int]:
+        """Return what is read before a text, how many tokens of both are read, and how many of a text.
+
+        It is ``max_sequence_length``, but CLIP has a limit of its own. SANA's pipeline reads an instruction
+        before every prompt and makes room for all of it but two tokens.
+        """
+        limit = self.arguments.value("max_sequence_length")
+        if limit is None or "CLIP" in type(tokenizer).__name__:
+            limit = int(tokenizer.model_max_length)
+        before = "\n".join(self.arguments.value("complex_human_instruction") or [])
+        room = limit + (len(tokenizer(before).input_ids) - 2 if before else 0)
+        return before, room, limit
 
     @torch.inference_mode()
     def _read(self, prompts: list[str]) -> dict[str, Embedding]:
@@ -109,19 +107,11 @@ class DiffusersGenerator:
         return found
 
     def _encode(self, prompts: list[str]) -> Embedding:
-        known = inspect.signature(self.pipeline.encode_prompt).parameters
-        limit, negative = self.options.max_sequence_length, self.options.negative_prompt
-        chosen: dict[str, Any] = {name: None for name in ("prompt_2", "prompt_3") if name in known}
-        if "do_classifier_free_guidance" in known:
-            chosen["do_classifier_free_guidance"] = self.options.guidance > 1
-        if negative is not None:
-            chosen["negative_prompt"] = [negative] * len(prompts)
-        if limit is not None:
-            chosen["max_sequence_length"] = limit
-        parts = self.pipeline.encode_prompt(
-            prompt=prompts, device=torch.device(self.device), num_images_per_prompt=1, **chosen
-        )
-        names = ENCODED[type(self.pipeline).__name__]
+        with self._faults_named():
+            parts = self.pipeline.encode_prompt(
+                device=torch.device(self.device), **self.arguments.of_encoding(prompts)
+            )
+        names = ENCODED[self.arguments.name]
         return {
             name: part
             for name, part in zip(names, parts, strict=True)
@@ -141,29 +131,41 @@ class DiffusersGenerator:
         self.placed = True
 
     def _draw(self, orders: list[Order], embeddings: dict[str, Embedding]) -> list[Image.Image]:
-        settings = dict(self.settings)
-        negative = settings.pop("negative_prompt", None)
-        if self.reads_first:
+        given = self.arguments.of_call([order.prompt for order in orders])
+        if embeddings:
             of_orders = [embeddings[order.prompt] for order in orders]
-            prompts: dict[str, Any] = {
+            given |= {
                 name: torch.stack([embedding[name] for embedding in of_orders]).to(self.device)
                 for name in of_orders[0]
             }
-        else:
-            prompts = {"prompt": [order.prompt for order in orders]}
-            if negative is not None:
-                prompts["negative_prompt"] = [negative] * len(orders)
         # Seeds live on the CPU, so that another kind of GPU starts from the same noise.
         noise = [torch.Generator("cpu").manual_seed(order.seed) for order in orders]
-        drawn = self.pipeline(**settings, **prompts, generator=noise, output_type="np")
+        with self._faults_named():
+            drawn = self.pipeline(**given, generator=noise, output_type="np")
         flagged = getattr(drawn, "nsfw_content_detected", None) or []
         if any(flagged):
             order = orders[list(flagged).index(True)]
             raise DaitirError(
                 f"model {self.options.model} blanked the picture of prompt {order.prompt!r} by its safety"
-                " checker: choose a model without one"
+                " checker: choose a model without one, or load this one `without: [safety_checker]`"
             )
         return [self._to_image(pixels, order) for pixels, order in zip(drawn.images, orders, strict=True)]
+
+    @contextmanager
+    def _faults_named(self) -> Iterator[None]:
+        """Turn what a pipeline complains of into one line that names the model."""
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            raise DaitirError(
+                f"model {self.options.model} needs more memory than {self.device} has: lower `batch_size`, or"
+                " set `offload` to model"
+            ) from error
+        except (ValueError, TypeError, AttributeError, RuntimeError) as error:
+            raise DaitirError(
+                f"{self.arguments.name} of model {self.options.model} does not draw with these options"
+                f" ({str(error)[:300]}): mend the generator"
+            ) from error
 
     def _to_image(self, pixels: np.ndarray, order: Order) -> Image.Image:
         """Return pixels (H x W x 3 in 0..1) as an image."""

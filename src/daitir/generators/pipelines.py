@@ -1,4 +1,4 @@
-"""Loading of diffusers pipelines, and what their ``encode_prompt`` returns."""
+"""Loading of diffusers pipelines: every part from safetensors, complete, and no foreign code."""
 
 import inspect
 import json
@@ -12,28 +12,26 @@ from diffusers import DiffusionPipeline
 
 from daitir.compute import call_loader, load_weights
 from daitir.errors import DaitirError
-from daitir.generators import GeneratorOptions
+from daitir.generators import DiffusersOptions
 
-PAIRS = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
-# What encode_prompt returns, under the names that the call takes; None is not passed on. All of these pad
-# every prompt to one length, so prompts may be read together. Other pipelines get their prompts as texts.
-ENCODED: dict[str, tuple[str | None, ...]] = {
-    "StableDiffusionPipeline": PAIRS[:2],
-    "StableDiffusionXLPipeline": PAIRS,
-    "StableDiffusion3Pipeline": PAIRS,
-    "FluxPipeline": ("prompt_embeds", "pooled_prompt_embeds", None),
-}
 LIBRARIES: dict[str, Any] = {"diffusers": diffusers, "transformers": transformers}
+# Parts that a pipeline does without although diffusers does not list them as optional.
+ALSO_OPTIONAL = {"StableDiffusion3Pipeline": ("text_encoder_3", "tokenizer_3")}
 
 
-def load_pipeline(options: GeneratorOptions) -> Any:
+def load_pipeline(options: DiffusersOptions, device: str) -> Any:
     """Return the pipeline of a model on the CPU; parts whose weights are not complete are refused."""
     folder, dtype = _local_folder(options), getattr(torch, options.dtype)
+    index = _read_index(folder)
+    _refuse_needed_parts(index, options)
+    lacks = dict.fromkeys(options.without)
     parts = {
         name: part and load_weights(part, str(folder), subfolder=name, dtype=dtype)
-        for name, part in _parts_to_load(folder).items()
+        for name, part in (_parts_to_load(index) | lacks).items()
     }
-    pipeline = call_loader(DiffusionPipeline.from_pretrained, str(folder), dtype=dtype, **parts)
+    pipeline = call_loader(
+        DiffusionPipeline.from_pretrained, str(folder), dtype=dtype, use_safetensors=True, **parts
+    )
     takes = inspect.signature(pipeline.__call__).parameters
     if "prompt" not in takes or "image" in takes:
         raise DaitirError(
@@ -41,8 +39,7 @@ def load_pipeline(options: GeneratorOptions) -> Any:
         )
     _set_scheduler(pipeline, options)
     pipeline.set_progress_bar_config(disable=True)
-    if hasattr(pipeline, "vae") and hasattr(pipeline.vae, "enable_slicing"):
-        pipeline.vae.enable_slicing()  # decodes picture by picture: less memory, and no batch to depend on
+    _set_decoder(pipeline, options, device)
     if options.compile:
         name = "transformer" if getattr(pipeline, "transformer", None) is not None else "unet"
         setattr(pipeline, name, torch.compile(getattr(pipeline, name)))
@@ -58,24 +55,47 @@ def text_encoders(pipeline: Any) -> dict[str, Any]:
     }
 
 
-def _local_folder(options: GeneratorOptions) -> Path:
+def _local_folder(options: DiffusersOptions) -> Path:
     if Path(options.model).is_dir():
         return Path(options.model)
     return Path(
         call_loader(
-            DiffusionPipeline.download, options.model, revision=options.revision, use_safetensors=True
+            DiffusionPipeline.download,
+            options.model,
+            revision=options.revision,
+            use_safetensors=True,
+            **dict.fromkeys(options.without),  # is not fetched either
         )
     )
 
 
-def _parts_to_load(folder: Path) -> dict[str, Any]:
-    """Return the classes of the pipeline's models by name, as its index says; None for those it lacks."""
+def _read_index(folder: Path) -> dict[str, Any]:
+    """Return what a model consists of: its pipeline's class and its parts."""
     try:
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        name = index["_class_name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DaitirError(
             f"model {folder} has no readable model_index.json ({error}): give a diffusers model"
         ) from None
+    if not isinstance(name, str) or not inspect.isclass(getattr(diffusers, name, None)):
+        raise DaitirError(f"model {folder} is drawn by {name!r}, which is no pipeline of diffusers")
+    return index
+
+
+def _refuse_needed_parts(index: dict[str, Any], options: DiffusersOptions) -> None:
+    name = index["_class_name"]
+    optional = {*getattr(diffusers, name)._optional_components, *ALSO_OPTIONAL.get(name, ())}
+    needed = [part for part in options.without if part not in optional]
+    if needed:
+        raise DaitirError(
+            f"{name} of model {options.model} cannot do without {needed[0]!r}: `without` may name"
+            f" {', '.join(sorted(optional)) or 'nothing'}"
+        )
+
+
+def _parts_to_load(index: dict[str, Any]) -> dict[str, Any]:
+    """Return the classes of the pipeline's models by name, as its index says; None for those it lacks."""
     parts: dict[str, Any] = {}
     for name, (library, class_) in (
         (name, named) for name, named in index.items() if isinstance(named, list)
@@ -86,14 +106,36 @@ def _parts_to_load(folder: Path) -> dict[str, Any]:
     return parts
 
 
-def _set_scheduler(pipeline: Any, options: GeneratorOptions) -> None:
-    if options.scheduler is None:
-        return
-    scheduler = (
-        getattr(diffusers, options.scheduler, None) if options.scheduler.endswith("Scheduler") else None
-    )
+def _set_scheduler(pipeline: Any, options: DiffusersOptions) -> None:
+    """Give the pipeline another scheduler, or its own with other settings."""
+    scheduler: Any = type(pipeline.scheduler)
+    if options.scheduler is not None:
+        known = options.scheduler.endswith("Scheduler")
+        scheduler = getattr(diffusers, options.scheduler, None) if known else None
     if scheduler is None:
         raise DaitirError(
             f"scheduler {options.scheduler!r} is not one of diffusers: mend `scheduler` of the generator"
         )
-    pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config)
+    takes = inspect.signature(scheduler.__init__).parameters
+    unknown = [name for name in options.scheduler_settings if name not in takes]
+    if unknown:
+        raise DaitirError(
+            f"{scheduler.__name__} knows no {unknown[0]!r}: mend `scheduler_settings` of the generator"
+        )
+    if options.scheduler is not None or options.scheduler_settings:
+        pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config, **options.scheduler_settings)
+
+
+def _set_decoder(pipeline: Any, options: DiffusersOptions, device: str) -> None:
+    """Let the decoder work picture by picture or tile by tile, as asked.
+
+    On the CPU it always works picture by picture: that takes less memory and is no slower, and its bits
+    then depend on no batch.
+    """
+    vae: Any = getattr(pipeline, "vae", None)
+    if (options.vae_slicing or device == "cpu") and hasattr(vae, "enable_slicing"):
+        vae.enable_slicing()
+    if options.vae_tiling:
+        if not hasattr(vae, "enable_tiling"):
+            raise DaitirError(f"the decoder of model {options.model} knows no tiles: remove `vae_tiling`")
+        vae.enable_tiling()

@@ -95,7 +95,7 @@ class StageOptions(View):
 
     def _measured(self) -> dict[str, Any]:
         report = self.config.report.model_dump(mode="json")
-        return {name: report[name] for name in ("hits", "rounds", "resamples", "seed")}
+        return {name: report[name] for name in ("hits", "rounds", "resamples", "seed", "expected")}
 
 
 def _stage_options(stage: str, **options: Any) -> str:

@@ -42,13 +42,23 @@ class Ranked:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A generated image with its prompt, or its file if others drew it; whether the fusion looks at it."""
+
+    caption: str
+    uri: str
+    is_published: bool
+    is_seen: bool
+
+
+@dataclass(frozen=True)
 class Moment:
     """One round of a shown dialogue."""
 
     round: int
     turns: list[tuple[str, bool]]
     query_text: str
-    drawn: list[tuple[str, str]]
+    drawn: list[Drawn]
     ranked: list[Ranked]
 
 
@@ -111,7 +121,7 @@ def _told_best(gains: Mapping[Any, float], why: str) -> int:
 def moment(
     dialogue: Dialogue,
     query: Query,
-    drawn: list[tuple[str, str]],
+    drawn: list[Drawn],
     rows: Mapping[str, Mapping[Any, Any]],
     candidate_uri: Callable[[str], str],
 ) -> Moment:

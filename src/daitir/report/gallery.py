@@ -11,7 +11,8 @@ from daitir.errors import DaitirError
 from daitir.files import inside
 from daitir.layout import Layout, shard_names
 from daitir.queries import Query, picks_shard, picture_key, query_key, read_queries
-from daitir.report.examples import Choice, Example, Moment, choose, log_gain, moment
+from daitir.ranks import ranks_provenance
+from daitir.report.examples import Choice, Drawn, Example, Moment, choose, log_gain, moment
 from daitir.report.pictures import data_uri
 from daitir.report.run import Measured, System
 from daitir.shards import read_shard
@@ -51,17 +52,31 @@ class Gallery:
             )
         return found
 
-    def drawn(self, system: System, query: Query) -> list[tuple[str, str]]:
-        """Return the prompts of a query, each with the image that was drawn from it."""
+    def looks_at(self, system: System) -> int | None:
+        """Return how many images of a round the system's fusion looks at; None for all."""
+        record = ranks_provenance(Path(self.layout.ranks(system.name, self.dialogues)))
+        return record["options"].get("fusion", {}).get("images")
+
+    def drawn(self, system: System, query: Query) -> list[Drawn]:
+        """Return the images of a query, each with the prompt that it was drawn from, or its file."""
         if system.images is None:
             return []
         shard = self.shard_of(query.dialogue_id)
         path = Path(self.layout.images(system.images, system.queries, self.dialogues, shard))
         names = {picture_key(query.dialogue_id, query.round, k + 1): k for k in range(len(query.prompts))}
-        pictures = list(read_shard(path, names))
+        pictures = sorted(read_shard(path, names), key=lambda picture: names[picture.key])
         if not pictures:
             raise DaitirError(f"{path} lacks the images of {query.key!r}: remove the shard and run again")
-        return [(query.prompts[names[p.key]], data_uri(p.data, f"{path}: {p.key}")) for p in pictures]
+        seen = self.looks_at(system)
+        return [
+            Drawn(
+                caption=picture.link.name if picture.link else query.prompts[names[picture.key]],
+                uri=data_uri(picture.data, f"{path}: {picture.key}"),
+                is_published=picture.link is not None,
+                is_seen=seen is None or names[picture.key] < seen,
+            )
+            for picture in pictures
+        ]
 
     def candidate_uri(self, key: str) -> str:
         """Return an image of the corpus as a data URI."""

@@ -64,3 +64,9 @@ def cell(table: pd.DataFrame, **chosen: Any) -> Any:
 def listed(parts: list[str]) -> str:
     """Return ``a``, ``a and b`` or ``a, b and c``."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def title_of(measure: str) -> str:
+    """Return a measure as it is written: ``hits@10`` -> ``Hits@10``."""
+    titles = {"mrr": "MRR", "bri": "BRI", "log_rank": "Mean ln rank"}
+    return titles.get(measure) or measure.replace("_", " ").capitalize()

@@ -1,10 +1,9 @@
-"""Where the numbers of a page come from: components, models with digests, versions, seconds a stage."""
+"""What else a page says of its making: trainings, texts that were cut, seconds a stage."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -12,68 +11,12 @@ from daitir.errors import DaitirError
 from daitir.features import features_provenance
 from daitir.layout import Layout, shard_names
 from daitir.ranks import ranks_provenance
-from daitir.report.run import System
+from daitir.report.makers import part_of
+from daitir.report.run import Measured, System
 from daitir.shards import shard_provenance
 from daitir.tables import table_provenance
 
 WEIGHTS = "weights of seed "
-NOT_SETTINGS = ("kind", "model")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """A component as its files record it: model, digest of its directory, settings, versions that made it."""
-
-    role: str
-    name: str
-    model: str
-    digest: str
-    settings: str
-    versions: str
-
-
-def origins(
-    layout: Layout, systems: Sequence[System], dialogues: str, corpus: str, shards: int
-) -> list[Origin]:
-    """Return every component of the systems once, in the order of the pipeline, from the files it made."""
-    shard = shard_names(shards)[0]
-    records: dict[tuple[str, str], dict[str, Any]] = {}
-    for system in systems:
-        queries = Path(layout.queries(system.queries, dialogues, shard))
-        records.setdefault(("reformulator", system.queries), table_provenance(queries))
-    for system in systems:
-        if system.images is not None:
-            images = Path(layout.images(system.images, system.queries, dialogues, shard))
-            records.setdefault(("generator", system.images), shard_provenance(images))
-    for system in systems:
-        corpus_features = Path(layout.corpus_features(system.encoder, corpus))
-        records.setdefault(("encoder", system.encoder), features_provenance(corpus_features))
-    for system in systems:
-        ranks = ranks_provenance(Path(layout.ranks(system.name, dialogues)))
-        records.setdefault(("fusion", system.method), ranks)
-    return [_origin(role, name, record) for (role, name), record in records.items()]
-
-
-def _origin(role: str, name: str, record: dict[str, Any]) -> Origin:
-    options = record["options"]
-    component = options.get(role, {})
-    settings = {
-        key: value for key, value in component.items() if key not in NOT_SETTINGS and value is not None
-    }
-    return Origin(
-        role=role,
-        name=name,
-        model=str(component.get("model", component.get("kind", ""))),
-        digest=options.get("digests", {}).get("model", ""),
-        settings=", ".join(f"{key} {_plain(value)}" for key, value in settings.items()),
-        versions=", ".join(f"{package} {number}" for package, number in record["versions"].items()),
-    )
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return " ".join(f"{key}:{_plain(part)}" for key, part in value.items())
-    return repr(value) if isinstance(value, str) and value != value.strip() else str(value)
 
 
 @dataclass(frozen=True)
@@ -90,10 +33,14 @@ class Training:
     recall_of_text: float
 
 
-def trainings(layout: Layout, systems: Sequence[System], dialogues: str) -> list[Training]:
-    """Return the trainings behind the systems' ranks, a row a seed."""
+def trainings(layout: Layout, runs: Sequence[Measured]) -> list[Training]:
+    """Return the trainings behind the systems' ranks, a row a seed; all dialogue sets share them."""
+    measured_on: dict[System, str] = {}
+    for run in runs:
+        for system in run.systems.values():
+            measured_on.setdefault(system, run.dialogues.name)
     found = []
-    for system in systems:
+    for system, dialogues in sorted(measured_on.items(), key=lambda pair: pair[0].place):
         inputs = ranks_provenance(Path(layout.ranks(system.name, dialogues)))["inputs"]
         for seed in sorted(int(name.removeprefix(WEIGHTS)) for name in inputs if name.startswith(WEIGHTS)):
             folder = layout.fusion(system.method, system.encoder, str(system.images), system.queries, seed)
@@ -115,23 +62,39 @@ def trainings(layout: Layout, systems: Sequence[System], dialogues: str) -> list
 
 @dataclass(frozen=True)
 class CutTexts:
-    """How many query texts of a reformulator were longer than an encoder reads, and were cut."""
+    """How many texts of a reformulator were longer than an encoder or generator reads, and were cut."""
 
+    what: str
     queries: str
-    encoder: str
+    reader: str
     cut: int
     texts: int
 
 
-def cut_texts(layout: Layout, systems: Iterable[System], dialogues: str) -> list[CutTexts]:
-    """Return the texts that were cut on one dialogue set, each pair of reformulator and encoder once."""
-    pairs = dict.fromkeys((system.queries, system.encoder) for system in systems)
+def cut_texts(layout: Layout, run: Measured) -> list[CutTexts]:
+    """Return the texts that were cut on one dialogue set: query texts by encoders, prompts by generators."""
+    systems, name = run.systems.values(), run.dialogues.name
     found = []
-    for queries, encoder in pairs:
-        path = Path(layout.query_features(encoder, queries, dialogues))
-        texts = features_provenance(path)["texts"]
-        found.append(CutTexts(queries, encoder, texts["truncated"], texts["all"]))
+    for queries, encoder in dict.fromkeys((system.queries, system.encoder) for system in systems):
+        path = Path(layout.query_features(encoder, queries, name))
+        texts = part_of(features_provenance(path), "texts", path)
+        found.append(CutTexts("query texts", queries, encoder, texts["truncated"], texts["all"]))
+    drawn = ((system.queries, system.images) for system in systems if system.images is not None)
+    for queries, images in dict.fromkeys(drawn):
+        shards = shard_names(run.dialogues.shards)
+        counts = [_prompts(Path(layout.images(images, queries, name, shard))) for shard in shards]
+        cut, texts = (sum(count[key] for count in counts) for key in ("cut", "all"))
+        if texts:
+            found.append(CutTexts("prompts", queries, images, cut, texts))
     return found
+
+
+def _prompts(path: Path) -> dict[str, int]:
+    """Return how many prompts a shard was drawn from, and how many were cut; published pictures have none."""
+    record = shard_provenance(path)
+    if record["options"].get("generator", {}).get("kind") == "released":
+        return {"all": 0, "cut": 0}
+    return part_of(record, "prompts", path)
 
 
 @dataclass(frozen=True)

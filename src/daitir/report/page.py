@@ -13,7 +13,9 @@ from markupsafe import Markup, escape
 from daitir.plots import COLOURS, INK, PAPER, SOFT
 from daitir.report import numbers
 from daitir.report.examples import Example
-from daitir.report.origins import CutTexts, Origin, Seconds, Training
+from daitir.report.makers import Makers
+from daitir.report.origins import CutTexts, Seconds, Training
+from daitir.report.published import Comparison
 from daitir.report.run import Measured, System
 from daitir.report.summary import Finding, findings
 
@@ -27,35 +29,39 @@ class Section:
 
     run: Measured
     figures: Mapping[str, str]
+    published: Sequence[Comparison]
     focus: tuple[System, System] | None
     examples: Sequence[Example]
     cut_texts: Sequence[CutTexts]
 
     @property
+    def has_published_curve(self) -> bool:
+        """Whether the figure of the headline measure shows a published curve beside the measured ones."""
+        return any(one.pairs and one.expected.measure == self.run.hits for one in self.published)
+
+    @property
     def findings(self) -> list[Finding]:
         """What its numbers say."""
-        return findings(self.run)
+        found = findings(self.run)
+        if self.published:
+            found.insert(1, Finding("Published figures", " ".join(one.text for one in self.published)))
+        return found
 
 
 @dataclass(frozen=True)
 class Made:
     """How the page came about: components, time, the config as run."""
 
-    origins: Sequence[Origin]
+    makers: Makers
     trainings: Sequence[Training]
     seconds: Sequence[Seconds]
     config: Mapping[str, Any]
     resamples: int
     flips: int
 
-    @property
-    def versions(self) -> list[str]:
-        """The sets of versions that made the components; one, unless parts of the run are older."""
-        return list(dict.fromkeys(origin.versions for origin in self.origins))
 
-
-def render(sections: Sequence[Section], made: Made) -> str:
-    """Return the page; equal inputs give equal bytes."""
+def render(sections: Sequence[Section], published: Sequence[Comparison], made: Made) -> str:
+    """Return the page, with what was published beside what was measured; equal inputs give equal bytes."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -70,7 +76,7 @@ def render(sections: Sequence[Section], made: Made) -> str:
         "colour_of": colour_of,
         "measured": numbers.measured,
         "difference": numbers.difference,
-        "title_of": title_of,
+        "title_of": numbers.title_of,
         "span_of": span_of,
         "inline": inline_svg,
     }
@@ -79,15 +85,14 @@ def render(sections: Sequence[Section], made: Made) -> str:
         name: Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("style.css", "script.js")
     }
     page = environment.get_template("page.html.j2").render(
-        sections=sections, made=made, config=config, style=files["style.css"], script=files["script.js"]
+        sections=sections,
+        published=published,
+        made=made,
+        config=config,
+        style=files["style.css"],
+        script=files["script.js"],
     )
     return "\n".join(line.rstrip() for line in page.splitlines() if line.strip()) + "\n"
-
-
-def title_of(measure: str) -> str:
-    """Return a measure as it is written: ``hits@10`` -> ``Hits@10``."""
-    titles = {"mrr": "MRR", "bri": "BRI", "log_rank": "Mean ln rank"}
-    return titles.get(measure) or measure.replace("_", " ").capitalize().replace(" rank", " rank")
 
 
 def marked(text: str) -> Markup:
@@ -97,7 +102,7 @@ def marked(text: str) -> Markup:
 
 def colour_of(systems: Mapping[str, System], name: str) -> str:
     """Return the colour that a system has in the figures."""
-    return COLOURS[list(systems).index(name) % len(COLOURS)]
+    return COLOURS[systems[name].place % len(COLOURS)]
 
 
 def span_of(rows: Sequence[Any], zero: bool = False) -> tuple[float, float]:

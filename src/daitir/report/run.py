@@ -11,7 +11,10 @@ from daitir.report.numbers import cell, cells
 
 @dataclass(frozen=True)
 class System:
-    """A row of the tables: encoder, reformulator, generator if any, method and baseline if any."""
+    """A row of the tables: encoder, reformulator, generator if any, method and baseline if any.
+
+    ``place`` is its place in the config and decides its colour.
+    """
 
     name: str
     encoder: str
@@ -19,16 +22,18 @@ class System:
     images: str | None
     method: str
     baseline: str | None
+    place: int
 
 
 @dataclass(frozen=True)
 class DialogueSet:
-    """A dialogue set: how many dialogues search among how many candidates."""
+    """A dialogue set: how many dialogues search among how many candidates, and in how many shards it lies."""
 
     name: str
     corpus: str
     dialogues: int
     candidates: int
+    shards: int
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,21 @@ from daitir.layout import Layout
 from daitir.options import Options
 from daitir.plots import Line, line_figure
 from daitir.ranks import read_ranks
+from daitir.report.expected import ExpectedValues
 
 HEADLINE = 10
 KEYS = ["dialogues", "system", "round"]
 
 
 class ComparedSystem(Options):
-    """What the measures know of a system: with which other one it is compared."""
+    """What the measures know of a system: with which other one it is compared, and on which dialogue sets."""
 
     baseline: str | None = None
+    dialogues: tuple[str, ...] | None = None
+
+    def is_measured_on(self, dialogues: str) -> bool:
+        """Whether the system has ranks on a dialogue set."""
+        return self.dialogues is None or dialogues in self.dialogues
 
 
 class MeasureOptions(Options):
@@ -39,6 +45,11 @@ class MeasureOptions(Options):
     rounds: tuple[int, ...]
     resamples: int = Field(ge=100)
     seed: int
+    expected: tuple[ExpectedValues, ...] = ()
+
+    def systems_on(self, dialogues: str) -> list[str]:
+        """Return the systems that are measured on a dialogue set, in the order of the config."""
+        return [name for name in self.order if self.systems[name].is_measured_on(dialogues)]
 
 
 def run(options: MeasureOptions, results: Path) -> None:
@@ -51,7 +62,10 @@ def run(options: MeasureOptions, results: Path) -> None:
         "gates": [],
     }
     for dialogues in options.evaluate:
-        frames = {system: read_ranks(Path(layout.ranks(system, dialogues))) for system in options.order}
+        frames = {
+            system: read_ranks(Path(layout.ranks(system, dialogues)))
+            for system in options.systems_on(dialogues)
+        }
         evaluation = evaluate(options, dialogues, frames)
         rows["by_round"] += evaluation.by_round()
         rows["degradation"] += evaluation.degradation()
@@ -68,10 +82,11 @@ def run(options: MeasureOptions, results: Path) -> None:
 
 def evaluate(options: MeasureOptions, dialogues: str, frames: dict[str, pd.DataFrame]) -> Evaluation:
     """Return the rankings of one dialogue set, ready to be measured."""
-    for system, compared in options.systems.items():
-        if compared.baseline is not None and compared.baseline not in frames:
+    for system in frames:
+        baseline = options.systems[system].baseline
+        if baseline is not None and baseline not in frames:
             raise DaitirError(
-                f"systems.{system}.baseline: no system is called {compared.baseline!r}; mend the name"
+                f"systems.{system}.baseline: no system is called {baseline!r} on {dialogues!r}; mend the name"
             )
     rankings = {
         name: Ranking.of(name, options.systems[name].baseline, frame) for name, frame in frames.items()
@@ -126,6 +141,7 @@ def figures(options: MeasureOptions, tables: dict[str, pd.DataFrame]) -> dict[st
     found = {}
     for name in options.evaluate:
         hit_lines = _lines(options, hits, name, "round", "value", "low", "high")
+        hit_lines += _published(options, name, k)
         found[f"hits-{name}"] = line_figure(f"Hits@{k}, {name}", "round", hit_lines, per_cent=True)
         rate = ("degradation_rate", "degradation_rate_low", "degradation_rate_high")
         lost = _lines(options, tables["degradation"], name, "round", *rate)
@@ -145,7 +161,20 @@ def _lines(options: MeasureOptions, table: pd.DataFrame, dialogues: str, *column
     for place, system in enumerate(options.order):
         own = rows[rows["system"] == system]
         if len(own):
-            found.append(Line(system, place, *(own[column].tolist() for column in columns)))
+            x, value, low, high = (own[column].tolist() for column in columns)
+            found.append(Line(system, place, x, value, low, high))
+    return found
+
+
+def _published(options: MeasureOptions, dialogues: str, k: int) -> list[Line]:
+    """Return the published curves of Hits@k on a dialogue set, of the systems that are measured on it."""
+    systems, found = options.systems_on(dialogues), []
+    for one in options.expected:
+        if (one.dialogues, one.measure) == (dialogues, f"hits@{k}") and one.system in systems:
+            shares = [one.values[round_] / 100 for round_ in one.rounds]
+            place = options.order.index(one.system)
+            name = f"{one.system}, published"
+            found.append(Line(name, place, one.rounds, shares, shares, shares, is_published=True))
     return found
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from daitir.command import parse_call, stage_parser
 from daitir.corpora import read_corpus
@@ -15,61 +14,15 @@ from daitir.files import write_text
 from daitir.layout import FIGURES, Layout
 from daitir.options import Options
 from daitir.ranks import read_ranks
+from daitir.report.configured import Configured
 from daitir.report.gallery import Gallery, focus, gather
-from daitir.report.origins import cut_texts, origins, seconds_by_stage, trainings
+from daitir.report.makers import who_made
+from daitir.report.origins import cut_texts, seconds_by_stage, trainings
 from daitir.report.page import Made, Section, render
-from daitir.report.run import DialogueSet, Measured, System, Tables
+from daitir.report.published import Comparison, compare_all
+from daitir.report.run import DialogueSet, Measured, Tables
 
 HEADLINE = 10
-
-
-class _Part(BaseModel):
-    """Part of the config that the page looks at; what else it holds was checked when it was loaded."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class ConfiguredSystem(_Part):
-    """A system of the config."""
-
-    encoder: str
-    queries: str
-    images: str | None = None
-    method: str
-    baseline: str | None = None
-
-
-class ConfiguredDialogues(_Part):
-    """A dialogue set of the config."""
-
-    corpus: str
-    shards: int = 1
-
-
-class ConfiguredCorpus(_Part):
-    """A corpus of the config."""
-
-    list: Path
-    images: Path
-
-
-class Settings(_Part):
-    """What the config says of measures and page."""
-
-    hits: tuple[int, ...]
-    rounds: tuple[int, ...]
-    examples: int
-    resamples: int
-
-
-class Configured(_Part):
-    """The config, as far as the page needs it."""
-
-    corpora: dict[str, ConfiguredCorpus]
-    dialogues: dict[str, ConfiguredDialogues]
-    systems: dict[str, ConfiguredSystem]
-    evaluate: tuple[str, ...]
-    report: Settings
 
 
 class ReportOptions(Options):
@@ -84,45 +37,51 @@ def run(options: ReportOptions, results: Path, benchmarks: list[Path], output: P
     """Write the page of the evaluated dialogue sets."""
     config = Configured.model_validate(options.config)
     layout = Layout(str(results))
-    systems = {name: System(name, **dict(config.systems[name])) for name in options.order}
     tables = Tables(*(read_csv(Path(layout.table(name))) for name in Tables.__dataclass_fields__))
-    sections = [section(config, layout, systems, tables, name) for name in config.evaluate]
-    first = config.dialogues[config.evaluate[0]]
+    runs = {name: measured(config, layout, options.order, tables, name) for name in config.evaluate}
+    published = compare_all(config.report.expected, runs)
+    sections = [section(config, layout, one, published) for one in runs.values()]
     made = Made(
-        origins(layout, list(systems.values()), config.evaluate[0], first.corpus, first.shards),
-        trainings(layout, list(systems.values()), config.evaluate[0]),
+        who_made(layout, list(runs.values()), config.published),
+        trainings(layout, list(runs.values())),
         seconds_by_stage(benchmarks),
         options.config,
         config.report.resamples,
         FLIPS,
     )
-    write_text(output, render(sections, made))
+    write_text(output, render(sections, published, made))
 
 
-def section(
-    config: Configured, layout: Layout, systems: dict[str, System], tables: Tables, name: str
-) -> Section:
-    """Gather what the page says of one dialogue set."""
+def measured(
+    config: Configured, layout: Layout, order: tuple[str, ...], tables: Tables, name: str
+) -> Measured:
+    """Return one dialogue set with the systems measured on it and their numbers."""
     dialogues = config.dialogues[name]
-    corpus = config.corpora[dialogues.corpus]
-    hits = config.report.hits
+    candidates = len(read_corpus(config.corpus_list(dialogues.corpus, layout)))
     size = len(read_dialogues(Path(layout.dialogues(name))))
-    run_of = Measured(
-        DialogueSet(name, dialogues.corpus, size, len(read_corpus(corpus.list))),
-        systems,
+    return Measured(
+        DialogueSet(name, dialogues.corpus, size, candidates, dialogues.shards),
+        config.systems_on(name, order),
         tables.of(name),
-        HEADLINE if HEADLINE in hits else max(hits),
+        HEADLINE if HEADLINE in config.report.hits else max(config.report.hits),
         config.report.rounds,
     )
+
+
+def section(config: Configured, layout: Layout, run_of: Measured, published: list[Comparison]) -> Section:
+    """Gather what the page says of one dialogue set."""
+    name = run_of.dialogues.name
     figures = {figure: read_figure(Path(layout.figure(f"{figure}-{name}"))) for figure in FIGURES}
-    cut = cut_texts(layout, systems.values(), name)
+    own = [one for one in published if one.expected.dialogues == name]
+    cut = cut_texts(layout, run_of)
     pair = focus(run_of)
     if pair is None or not config.report.examples:
-        return Section(run_of, figures, None, [], cut)
-    gallery = Gallery(layout, name, dialogues.shards, corpus.images)
+        return Section(run_of, figures, own, None, [], cut)
+    images = config.corpora[run_of.dialogues.corpus].images
+    gallery = Gallery(layout, name, run_of.dialogues.shards, images)
     frames = {system.name: read_ranks(Path(layout.ranks(system.name, name))) for system in pair}
     examples = gather(gallery, pair, frames, config.report.examples)
-    return Section(run_of, figures, pair, examples, cut)
+    return Section(run_of, figures, own, pair, examples, cut)
 
 
 def read_csv(path: Path) -> pd.DataFrame:

@@ -1,0 +1,96 @@
+"""The config as the page reads it: its own small part, whatever else a config holds.
+
+The whole config was validated when it was loaded. What a stage is handed lacks the settings that change no
+bytes, the address of a server among them, so it is no longer a whole config.
+"""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from daitir.layout import Layout
+from daitir.report.expected import ExpectedValues
+from daitir.report.run import System
+
+
+class Part(BaseModel):
+    """Part of the config that the page looks at."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ConfiguredSystem(Part):
+    """A system of the config."""
+
+    encoder: str
+    queries: str
+    images: str | None = None
+    method: str
+    baseline: str | None = None
+    dialogues: tuple[str, ...] | None = None
+
+    def is_measured_on(self, dialogues: str) -> bool:
+        """Whether the system has a row on a dialogue set."""
+        return self.dialogues is None or dialogues in self.dialogues
+
+
+class ConfiguredDialogues(Part):
+    """A dialogue set of the config."""
+
+    corpus: str
+    shards: int = 1
+
+
+class ConfiguredCorpus(Part):
+    """A corpus of the config; one without a list was listed by the workflow."""
+
+    images: Path
+    list: Path | None = None
+
+
+class Material(Part):
+    """A reformulator or generator; one of published material names a file or folder a dialogue set."""
+
+    files: dict[str, str] = {}
+    folders: dict[str, str] = {}
+
+
+class Settings(Part):
+    """What the config says of measures and page."""
+
+    hits: tuple[int, ...]
+    rounds: tuple[int, ...]
+    examples: int
+    resamples: int
+    expected: tuple[ExpectedValues, ...] = ()
+
+
+class Configured(Part):
+    """The config, as far as the page needs it."""
+
+    corpora: dict[str, ConfiguredCorpus]
+    dialogues: dict[str, ConfiguredDialogues]
+    reformulators: dict[str, Material] = {}
+    generators: dict[str, Material] = {}
+    systems: dict[str, ConfiguredSystem]
+    evaluate: tuple[str, ...]
+    report: Settings
+
+    def systems_on(self, dialogues: str, order: tuple[str, ...]) -> dict[str, System]:
+        """Return the systems that are measured on a dialogue set, in the order of the config."""
+        found = {}
+        for place, name in enumerate(order):
+            system = self.systems[name]
+            if system.is_measured_on(dialogues):
+                found[name] = System(name, **system.model_dump(exclude={"dialogues"}), place=place)
+        return found
+
+    def corpus_list(self, corpus: str, layout: Layout) -> Path:
+        """Return the list of a corpus: the config's, or the one that the workflow made."""
+        return self.corpora[corpus].list or Path(layout.corpus_list(corpus))
+
+    @property
+    def published(self) -> dict[tuple[str, str], dict[str, str]]:
+        """Where published queries and pictures are read: (role, component) -> dialogue set -> path."""
+        found = {("reformulator", name): one.files for name, one in self.reformulators.items()}
+        return found | {("generator", name): one.folders for name, one in self.generators.items()}
