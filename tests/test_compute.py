@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -66,6 +67,61 @@ def test_weights_that_do_not_fill_the_model_are_refused(tmp_path, damage, messag
     save_file(weights, file, metadata={"format": "pt"})
     with pytest.raises(DaitirError, match=message):
         compute.load_weights(BlipForImageTextRetrieval, str(tmp_path / "blip"))
+
+
+def only_bin(folder, weights):
+    """Leave a model with its weights in ``pytorch_model.bin`` alone."""
+    (folder / "model.safetensors").unlink()
+    torch.save(weights, folder / "pytorch_model.bin")
+
+
+def test_weights_of_older_repositories_are_read(tmp_path):
+    """A ``.bin`` with the same weights is the same model; what it computes by itself may stand there."""
+    folder = tiny.blip(tmp_path / "blip")
+    weights = load_file(folder / "model.safetensors")
+    only_bin(folder, weights | {"text_encoder.embeddings.position_ids": torch.arange(64)[None]})
+    loaded = compute.load_weights(BlipForImageTextRetrieval, str(folder)).state_dict()
+    assert all(torch.equal(loaded[name], weight) for name, weight in weights.items())
+    del weights["text_proj.bias"]
+    torch.save(weights, folder / "pytorch_model.bin")
+    with pytest.raises(DaitirError, match=r"1 weights are missing .*, the first is text_proj\.bias"):
+        compute.load_weights(BlipForImageTextRetrieval, str(folder))
+
+
+def test_safetensors_go_before_a_pickle(tmp_path):
+    """Where both lie in a folder, the pickle is not even opened."""
+    folder = tiny.blip(tmp_path / "blip")
+    (folder / "pytorch_model.bin").write_bytes(b"damaged")
+    compute.load_weights(BlipForImageTextRetrieval, str(folder))
+
+
+class Foreign:
+    """Code in a pickle, as an attacker would write it."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return Path.touch, (self.file,)
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_code_in_a_pickle_is_refused_and_not_run(tmp_path, legacy):
+    """One line, and the file that the code would make is not there."""
+    folder, mark = tiny.blip(tmp_path / "blip"), tmp_path / "ran"
+    weights = load_file(folder / "model.safetensors")
+    only_bin(folder, weights)
+    torch.save(
+        weights | {"extra": Foreign(mark)},
+        folder / "pytorch_model.bin",
+        _use_new_zipfile_serialization=not legacy,
+    )
+    with pytest.raises(DaitirError, match=r"holds more than weights, and is not run \(Unsupported") as caught:
+        compute.load_weights(BlipForImageTextRetrieval, str(folder))
+    assert not mark.exists()
+    assert "\n" not in str(caught.value)
+    torch.load(folder / "pytorch_model.bin", weights_only=False)
+    assert mark.exists()  # it would have run
 
 
 def test_a_model_that_is_not_there_is_one_line(tmp_path):

@@ -52,6 +52,7 @@ def test_corpus_features_are_kept_under_the_image_names(made, tmp_path, monkeypa
     assert features.keys == [f"{number}.png" for number in range(7)]
     assert features.matrix.shape == (7, 16)
     assert list(features.provenance["inputs"]) == ["corpus"]
+    assert features.provenance["facts"].keys() == {"width", "preprocessing"}  # nothing of texts
     assert corpus(made, tmp_path / "b.h5", monkeypatch, batch_size=64, workers=0) == wanted
     assert corpus(made, tmp_path / "c.h5", monkeypatch, batch_size=1, workers=3) == wanted
 
@@ -72,6 +73,9 @@ def test_query_features_of_shards_are_those_of_the_whole(made, tmp_path, monkeyp
     features = read_features(tmp_path / "a.h5")
     assert features.keys == [query.key for query in queries]
     assert features.provenance["texts"] == {"all": 8, "truncated": 2}  # of 16 and 17 words
+    assert features.truncated.tolist() == [False] * 6 + [True] * 2
+    images = {"width": 16, "preprocessing": "24 x 24, bicubic, mean 0.48 0.46 0.41, std 0.27 0.26 0.28"}
+    assert features.provenance["facts"] == {"text_limit": 16} | images
 
 
 def png(seed):

@@ -1,29 +1,36 @@
 import random
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoTokenizer, BlipForImageTextRetrieval
+from safetensors.torch import load_file, save_file
 
-from daitir.encoders import BlipOptions, load_encoder
+from daitir.encoders import EncoderSettings, load_encoder
 from daitir.errors import DaitirError
-from daitir.options import Options
 from tests import tiny
+from tests.tiny_encoders import MAKERS, options_of
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def name(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tiny.blip(tmp_path_factory.mktemp("models") / "blip")
+def folder(name, tmp_path_factory):
+    return MAKERS[name](tmp_path_factory.mktemp("models") / name)
 
 
-def encoder_of(folder, **settings):
-    return load_encoder(BlipOptions(kind="blip", model=str(folder), device="cpu", max_tokens=32, **settings))
+@pytest.fixture(scope="module")
+def encoder_of(name, folder):
+    return lambda **settings: load_encoder(options_of(name, folder, **settings))
 
 
 def texts(count=40):
     rng = random.Random(3)
-    return [" ".join(rng.choices(tiny.WORDS, k=rng.randint(1, 40))) for _ in range(count)]
+    return [" ".join(rng.choices(tiny.WORDS, k=rng.randint(1, 20))) for _ in range(count)]
 
 
 def pictures(count=11):
@@ -31,83 +38,103 @@ def pictures(count=11):
     return [Image.frombytes("RGB", (31, 26), rng.randbytes(31 * 26 * 3)) for _ in range(count)]
 
 
-def test_features_are_those_that_blip_retrieves_with(folder):
-    """The product of a text's and an image's feature is the cosine that the model itself gives."""
-    encoder = encoder_of(folder)
-    image, text = pictures(1)[0], "a red star on the left"
-    model = BlipForImageTextRetrieval.from_pretrained(folder).eval()
-    tokens = AutoTokenizer.from_pretrained(folder)(text, return_tensors="pt")
-    pixels = torch.from_numpy(encoder.pixels(image))[None]
-    with torch.inference_mode():
-        given = model(
-            tokens.input_ids, pixels, use_itm_head=False, attention_mask=tokens.attention_mask
-        ).itm_score
-    cosine = encoder.encode_texts([text]).features @ encoder.encode_images([image]).T
-    np.testing.assert_allclose(cosine, given.numpy(), atol=1e-6)
-
-
-def test_pixels_are_those_of_the_processor(folder):
-    """Resized to the model's square, scaled and normalised by the model's own settings."""
-    encoder = encoder_of(folder)
-    white = encoder.pixels(Image.new("RGB", (50, 20), "white"))
-    mean, std = (
-        np.array(values)[:, None, None]
-        for values in (encoder.processor.image_mean, encoder.processor.image_std)
-    )
-    assert white.shape == (3, 24, 24)
-    assert white.dtype == np.float32
-    np.testing.assert_allclose(white, np.broadcast_to((1 - mean) / std, white.shape), atol=1e-5)
-
-
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 64])
-def test_features_do_not_depend_on_their_batch(folder, batch_size):
+def test_features_do_not_depend_on_their_batch(encoder_of, batch_size):
     """Bit for bit the same under every batch size, order and selection."""
     said, seen = texts(), pictures()
-    assert len({feature.tobytes() for feature in encoder_of(folder).encode_images(seen)}) == len(seen)
-    alone = [encoder_of(folder).encode_texts([text]).features[0] for text in said]
-    together = encoder_of(folder, batch_size=batch_size)
+    one, together = encoder_of(), encoder_of(batch_size=batch_size)
+    assert len({feature.tobytes() for feature in one.encode_images(seen)}) == len(seen)
+    assert len({feature.tobytes() for feature in one.encode_texts(said).features}) > 30
+    alone = [one.encode_texts([text]).features[0] for text in said]
     assert np.array_equal(together.encode_texts(said[::-1]).features[::-1], alone)
-    one_by_one = np.concatenate([encoder_of(folder).encode_images([image]) for image in seen])
+    one_by_one = np.concatenate([one.encode_images([image]) for image in seen])
     assert np.array_equal(together.encode_images(seen[::-1])[::-1], one_by_one)
 
 
-def test_features_do_not_depend_on_the_threads_around_them(folder):
+def test_features_do_not_depend_on_the_threads_around_them(encoder_of):
     """The encoder computes with one thread, whatever was set before."""
-    wanted = encoder_of(folder).encode_images(pictures())
+    wanted = encoder_of().encode_images(pictures())
     torch.set_num_threads(2)
-    assert np.array_equal(encoder_of(folder).encode_images(pictures()), wanted)
+    assert np.array_equal(encoder_of().encode_images(pictures()), wanted)
 
 
-def test_texts_that_are_cut_are_told(folder):
-    """A text of more than ``max_tokens`` tokens is encoded from its beginning and marked."""
-    long, short = " ".join(["star"] * 31), " ".join(["star"] * 30)
-    encoded = encoder_of(folder).encode_texts([long, short])
+def test_texts_that_are_cut_are_told(encoder_of):
+    """A text of more than ``max_tokens`` tokens is encoded from its beginning with its end, and marked."""
+    limit = len(encoder_of().tokenize("a red star"))
+    encoded = encoder_of(max_tokens=limit).encode_texts(["a red star is large", "a red star"])
     assert encoded.truncated.tolist() == [True, False]
     assert np.array_equal(encoded.features[0], encoded.features[1])
 
 
-def test_features_have_unit_length(folder):
+def test_features_have_unit_length(encoder_of):
     """Every row, in float32, whatever the model computes in."""
-    features = encoder_of(folder, dtype="bfloat16").encode_texts(texts(9)).features
-    assert features.dtype == np.float32
-    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
+    encoder = encoder_of(dtype="bfloat16")
+    for features in (encoder.encode_texts(texts(9)).features, encoder.encode_images(pictures(3))):
+        assert features.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
 
 
-def test_no_images_no_features(folder):
-    """An empty list has no rows, of the right width."""
-    assert encoder_of(folder).encode_images([]).shape == (0, 16)
+def test_an_encoder_states_its_facts(name, encoder_of):
+    """The limit of its texts, the width of its features, and what it does to images."""
+    limit, width, preprocessing = encoder_of().facts
+    assert limit == 16
+    assert encoder_of().encode_images(pictures(1)).shape == (1, width)
+    assert encoder_of().encode_images([]).shape == (0, width)
+    clip = "mean 0.48 0.46 0.41, std 0.27 0.26 0.28"
+    half = "24 x 24, bicubic, mean 0.50 0.50 0.50, std 0.50 0.50 0.50"
+    crop = f"shortest edge 24, bicubic, centre crop 24 x 24, {clip}"
+    assert preprocessing == {"clip": crop, "blip": f"24 x 24, bicubic, {clip}"}.get(name, half)
 
 
-def test_more_tokens_than_the_model_has_places_for_are_refused(folder):
-    """A limit that the model cannot keep is a fault of the config."""
-    with pytest.raises(DaitirError, match="reads 64 tokens at most"):
-        load_encoder(BlipOptions(kind="blip", model=str(folder), max_tokens=65)).encode_texts(["star"])
+def test_pixels_are_scaled_and_normalised(name, encoder_of):
+    """A white image of any shape becomes a square of (1 - mean) / std."""
+    white = encoder_of().pixels(Image.new("RGB", (50, 20), "white"))
+    mean, std = ([0.5] * 3, [0.5] * 3)
+    if name in {"blip", "clip"}:
+        mean, std = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+    assert white.dtype == np.float32
+    wanted = ((1 - np.array(mean)) / np.array(std))[:, None, None]
+    np.testing.assert_allclose(white, np.broadcast_to(wanted, (3, 24, 24)), atol=1e-5)
 
 
-def test_options_know_what_changes_images():
+def test_more_tokens_than_the_model_has_places_for_are_refused(encoder_of):
+    """A limit that the model cannot keep is a fault of the config; images do not mind it."""
+    encoder = encoder_of(max_tokens=65)
+    assert len(encoder.encode_images(pictures(1))) == 1
+    with pytest.raises(DaitirError, match=r"reads (64|20) tokens at most, lower max_tokens: 65"):
+        encoder.encode_texts(["star"])
+
+
+def test_a_model_of_another_kind_is_refused(name, folder):
+    """The type in its config must be the encoder's kind."""
+    kinds = {"blip", "clip", "siglip"} - {name.removesuffix("2")}
+    for other in sorted(kinds):
+        with pytest.raises(DaitirError, match=r"is of type .*, not one of kind|cannot be loaded") as caught:
+            load_encoder(options_of(other, folder))
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["lost", "other shape"])
+def test_weights_that_are_missing_are_refused(name, folder, tmp_path, damage):
+    """A model whose file lacks a weight, or has it in another shape, would be filled with random numbers."""
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    weights = load_file(broken / "model.safetensors")
+    chosen = sorted(weights)[-1]
+    weight = weights.pop(chosen)
+    if damage == "other shape":
+        weights[chosen] = torch.zeros(*weight.shape, 2)
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        DaitirError, match=f"1 weights are missing or of another shape, the first is {chosen}"
+    ):
+        load_encoder(options_of(name, broken))
+
+
+def test_options_know_what_changes_images(name):
     """The text limit leaves features of images alone, batch size and device leave all alone."""
-    assert issubclass(BlipOptions, Options)
-    options = BlipOptions(kind="blip", model="m")
-    assert set(options.only("bytes")) == {"kind", "model", "revision", "dtype"}
+    options = options_of(name, "m")
+    assert isinstance(options, EncoderSettings)
+    own = {"blip": {"revision", "image_size"}, "beit3": set()}.get(name, {"revision"})
+    assert set(options.only("bytes")) == {"kind", "model", "dtype"} | own
     assert set(options.only("text")) == {"max_tokens"}
     assert set(options.only("how")) == {"batch_size", "device", "workers"}

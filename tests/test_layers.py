@@ -34,8 +34,8 @@ LAYERS = [
     }
     | {"ranks", "readers", "fetch"},
     {"scoring", "metrics", "statistics", "plots"},
-    {"reformulators", "generators", "encoders", "fusions", "evaluation", "simulation"},
-    {"report", "convert"},
+    {"reformulators", "generators", "encoders", "fusions", "evaluation"},
+    {"report", "convert", "simulation"},
     {"config"},
     {"planning"},
     {"preflight"},

@@ -7,7 +7,9 @@ by repeating their last item, and texts padded to a length that follows from the
 """
 
 import importlib
-from collections.abc import Iterator, Sequence
+import os
+import pickle
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from daitir.errors import DaitirError
@@ -76,32 +78,47 @@ def by_padded_length(lengths: Sequence[int], step: int, size: int) -> Iterator[l
 
 
 def load_weights(loader: Any, model: str, **settings: Any) -> Any:
-    """Load a model with ``loader.from_pretrained`` from safetensors; weights that its files lack are refused.
+    """Load a model with ``loader.from_pretrained``; weights that its files lack are refused.
 
-    Both libraries would otherwise fill the gap with random numbers and a warning.
+    Both libraries would otherwise fill the gap with random numbers and a warning. They read safetensors, or
+    where a model has none its ``.bin``, of which they take weights only: nothing in it is run.
     """
+    # Without this, transformers has a model without safetensors converted by a service of its hub, and may
+    # load from there weights that nobody chose.
+    os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
     loaded, info = call_loader(
         loader.from_pretrained,
         model,
-        use_safetensors=True,
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # they are refused here, with their names
         **settings,
     )
     mismatched = [entry[0] if isinstance(entry, tuple) else entry for entry in info["mismatched_keys"]]
-    lacking = sorted({*info["missing_keys"], *mismatched})
-    if lacking:
-        raise DaitirError(
-            f"model {model} does not fill its architecture {type(loaded).__name__}: {len(lacking)} weights"
-            f" are missing or of another shape, the first is {lacking[0]}: give a complete model of this kind"
-        )
+    require_filled(model, loaded, [*info["missing_keys"], *mismatched])
     return loaded.eval()
+
+
+def require_filled(model: str, network: Any, lacking: Iterable[str]) -> None:
+    """Refuse a model that lacks weights, or has them in another shape, by their names."""
+    names = sorted(set(lacking))
+    if names:
+        raise DaitirError(
+            f"model {model} does not fill its architecture {type(network).__name__}: {len(names)} weights"
+            f" are missing or of another shape, the first is {names[0]}: give a complete model of this kind"
+        )
 
 
 def call_loader(load: Any, model: str, **settings: Any) -> Any:
     """Call one of the libraries' loaders; what it cannot load becomes one line."""
     try:
         return load(model, **settings)
+    except pickle.UnpicklingError as error:
+        # The rest of torch's message advises to run what is in the file.
+        found = str(error).rpartition("WeightsUnpickler error:")[2].strip().split("\n")[0].split(". ")[0]
+        raise DaitirError(
+            f"model {model} has a pickle that is damaged or holds more than weights, and is not run"
+            f" ({found[:160]}): give a model with safetensors"
+        ) from error
     except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
         raise DaitirError(
             f"model {model} cannot be loaded ({_beginning(error)}): is it a complete model folder, or a"

@@ -19,11 +19,15 @@ UNIT_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Features:
-    """Unit vectors by name: ``keys`` (N, sorted), ``matrix`` (N x D float32), and who made them."""
+    """Unit vectors by name: ``keys`` (N, sorted), ``matrix`` (N x D float32), and who made them.
+
+    Those of texts say also which texts were cut to the encoder's limit: ``truncated`` (N bool).
+    """
 
     keys: list[str]
     matrix: np.ndarray
     provenance: dict[str, Any]
+    truncated: np.ndarray | None = None
 
     def rows(self, keys: Sequence[str]) -> np.ndarray:
         """Return the vectors of ``keys`` in their order; a key that is missing stops the work by its name."""
@@ -42,7 +46,13 @@ class Features:
         return digest_bytes(["\n".join(self.keys).encode(), np.ascontiguousarray(self.matrix).tobytes()])
 
 
-def write_features(path: Path, keys: Sequence[str], matrix: np.ndarray, record: dict[str, Any]) -> None:
+def write_features(
+    path: Path,
+    keys: Sequence[str],
+    matrix: np.ndarray,
+    record: dict[str, Any],
+    truncated: np.ndarray | None = None,
+) -> None:
     """Write one finished feature store, rows sorted by key; equal features give equal bytes."""
     matrix = np.asarray(matrix, dtype=np.float32)
     require_unit_rows(keys, matrix, path)
@@ -53,6 +63,8 @@ def write_features(path: Path, keys: Sequence[str], matrix: np.ndarray, record: 
         store.attrs["provenance"] = encode_provenance(record)
         store.create_dataset("keys", data=names, dtype=h5py.string_dtype("utf-8"), track_times=False)
         store.create_dataset("features", data=matrix[order], chunks=chunk, track_times=False)
+        if truncated is not None:
+            store.create_dataset("truncated", data=truncated[order], track_times=False)
 
 
 def read_features(*paths: Path) -> Features:
@@ -67,6 +79,8 @@ def read_features(*paths: Path) -> Features:
         )
     keys = [key for store in stores for key in store.keys]
     matrix = np.concatenate([store.matrix for store in stores])
+    flags = [store.truncated for store in stores if store.truncated is not None]
+    truncated = np.concatenate(flags) if len(flags) == len(stores) else None
     order = sorted(range(len(keys)), key=keys.__getitem__)
     names = [keys[row] for row in order]
     for one, next_ in pairwise(names):
@@ -74,7 +88,9 @@ def read_features(*paths: Path) -> Features:
             raise DaitirError(
                 f"key {one!r} stands twice beside {paths[0]}: remove these stores and run again"
             )
-    return Features(names, matrix[order], stores[0].provenance)
+    return Features(
+        names, matrix[order], stores[0].provenance, None if truncated is None else truncated[order]
+    )
 
 
 def _read_one(path: Path) -> Features:
@@ -84,11 +100,12 @@ def _read_one(path: Path) -> Features:
         with h5py.File(path) as store:
             keys = [key.decode() for key in store["keys"][:]]
             matrix = store["features"][:]
+            truncated = store["truncated"][:] if "truncated" in store else None
             record = decode_provenance(store.attrs.get("provenance"), path)
     except (OSError, KeyError) as error:
         raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
     require_unit_rows(keys, matrix, path)
-    return Features(keys, matrix, record)
+    return Features(keys, matrix, record, truncated)
 
 
 def features_provenance(path: Path) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def text_only(default: Any, **constraints: Any) -> Any:
 
 
 def where(default: Any = ..., **constraints: Any) -> Any:
-    """Field that names data by its path: an input of the workflow, known by its content and not by its name."""
+    """Field that names data by its path: an input of the workflow, known by its content, not its name."""
     return Field(default, json_schema_extra={"role": "where"}, **constraints)
 
 

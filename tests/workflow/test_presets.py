@@ -8,14 +8,14 @@ import yaml
 
 from daitir.config import load_config
 
-from .conftest import ROOT, RunFolder, count_jobs
+from .conftest import ROOT, RunFolder
 
 PRESETS = sorted(path for path in (ROOT / "config").glob("*.yaml"))
 DOCS = ROOT / "docs" / "presets.md"
 
 
 def placeholders(folder: Path, values: dict) -> None:
-    """Make what a preset expects to be there before anything runs: empty folders and files, in the right places."""
+    """Make what a preset expects to be there before anything runs: empty folders and files."""
     config = load_config(values)
     models = folder / "resources" / "models"
     models.mkdir(parents=True)
@@ -44,7 +44,9 @@ def made_by_a_rule(path: Path) -> bool:
 
 def stated_jobs(preset: str) -> int:
     """Return the job count in the table of the docs."""
-    found = re.search(rf"^\| `config/{re.escape(preset)}` \|.*?\| ([\d,]+) \|$", DOCS.read_text(), re.MULTILINE)
+    found = re.search(
+        rf"^\| `config/{re.escape(preset)}` \|.*?\| ([\d,]+) \|$", DOCS.read_text(), re.MULTILINE
+    )
     assert found, f"docs/presets.md has no row for config/{preset}"
     return int(found[1].replace(",", ""))
 
@@ -56,4 +58,6 @@ def test_preset_is_planned_with_the_stated_number_of_jobs(preset, tmp_path):
     placeholders(tmp_path, values)
     jobs = RunFolder(tmp_path).planned(values)
     assert jobs["write_report"] == 1
-    assert sum(jobs.values()) == stated_jobs(preset.name), f"docs/presets.md: {preset.name} has {sum(jobs.values())} jobs"
+    assert sum(jobs.values()) == stated_jobs(preset.name), (
+        f"docs/presets.md: {preset.name} has {sum(jobs.values())} jobs"
+    )

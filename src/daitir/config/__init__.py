@@ -49,9 +49,7 @@ class Config(Options):
 
     def systems_on(self, dialogues: str) -> dict[str, System]:
         """Return the systems that are measured on a dialogue set."""
-        return {
-            name: system for name, system in self.systems.items() if system.is_measured_on(dialogues)
-        }
+        return {name: system for name, system in self.systems.items() if system.is_measured_on(dialogues)}
 
 
 def load_config(values: Any, source: str = "config") -> Config:

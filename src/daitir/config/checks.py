@@ -122,7 +122,9 @@ def _unpublished(path: str, config: Config, component: str, used: list[str]) -> 
     """Yield the dialogue sets that a component of published material has nothing for."""
     kind, field = path.split(".")[0], path.split(".")[-1]
     published = getattr(getattr(config, kind)[component], field, None)
-    for name in used if published is not None else ():
+    if published is None:
+        return
+    for name in used:
         if name not in published:
             there_are = ", ".join(sorted(published)) or "none"
             yield f"{path}: nothing for the dialogue set {name!r}; there are {there_are}"
@@ -143,7 +145,7 @@ def _missing_files(path: str, component: Options) -> Iterator[str]:
     for field, value in fields.items():
         if field.endswith("_template") and value is not None and not Path(value).is_file():
             yield f"{path}.{field}: there is no file {value}"
-        is_loaded = field == "model" and "revision" in fields
+        is_loaded = field == "model" and getattr(component, "kind", None) != "openai"
         if is_loaded and not Path(value).is_dir() and not HUB_ID.fullmatch(value):
             yield f"{path}.model: there is no folder {value}, and it is no hub id (owner/name)"
 

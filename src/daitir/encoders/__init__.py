@@ -1,41 +1,98 @@
-"""Encoders: what turns texts and images into unit vectors of one space."""
+"""Encoders: what turns texts and images into unit vectors of one space. Importing this loads no model."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
+
+from pydantic import Field
 
 from daitir.compute import quiet_libraries
-from daitir.options import Device, Dtype, Options, how, text_only
+from daitir.options import Device, Dtype, Options, how, name_union_tags, text_only
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
 
-class BlipOptions(Options):
-    """BLIP's retrieval encoder (BlipForImageTextRetrieval); a text is cut after ``max_tokens``."""
+class EncoderSettings(Options):
+    """What every encoder has: a model, and how it computes."""
 
-    kind: Literal["blip"]
     model: str
-    revision: str | None = None
     dtype: Dtype = "float32"
-    max_tokens: int = text_only(256, ge=4)
     batch_size: int = how(64, ge=1)
     device: Device = how("auto")
     workers: int = how(2, ge=0)
+    per_second: float | None = how(None, gt=0.0)  # texts or images a second, for estimates alone
 
 
-EncoderOptions = BlipOptions
+class BlipOptions(EncoderSettings):
+    """BLIP's retrieval encoder (BlipForImageTextRetrieval); a text is cut after ``max_tokens``, 256 in DAR.
+
+    ``image_size``: pixels a side where they are not the model's own; its position embeddings are then
+    interpolated. DAR takes the models of 384 pixels at 224.
+    """
+
+    kind: Literal["blip"]
+    revision: str | None = None
+    image_size: int | None = Field(None, ge=1)
+    max_tokens: int = text_only(256, ge=4)
+
+
+class ClipOptions(EncoderSettings):
+    """CLIP (CLIPModel); without ``max_tokens`` a text is cut where the model ends (77 tokens)."""
+
+    kind: Literal["clip"]
+    revision: str | None = None
+    max_tokens: int | None = text_only(None, ge=4)
+
+
+class SiglipOptions(EncoderSettings):
+    """SigLIP, and SigLIP 2 of a fixed resolution (both SiglipModel; the NaFlex models of SigLIP 2 are not).
+
+    Without ``max_tokens`` a text is cut where the model ends (64 tokens).
+    """
+
+    kind: Literal["siglip"]
+    revision: str | None = None
+    max_tokens: int | None = text_only(None, ge=4)
+
+
+class Beit3Options(EncoderSettings):
+    """BEiT-3's dual encoder; ``model`` is a folder made by ``python -m daitir.convert beit3``.
+
+    A text is cut after ``max_tokens``, 256 as in DMCL; the published retrieval models were tuned with 64.
+    """
+
+    kind: Literal["beit3"]
+    max_tokens: int = text_only(256, ge=4)
+
+
+EncoderOptions = Annotated[
+    BlipOptions | ClipOptions | SiglipOptions | Beit3Options, Field(discriminator="kind")
+]
+name_union_tags("blip", "clip", "siglip", "beit3")
 
 
 class EncodedTexts(NamedTuple):
-    """Features of texts (N x D float32, unit length) and which texts were cut to ``max_tokens`` (N)."""
+    """Features of texts (N x D float32, unit length) and which texts were cut to the limit (N)."""
 
     features: "np.ndarray"
     truncated: "np.ndarray"
 
 
+class EncoderFacts(NamedTuple):
+    """What an encoder is like: tokens after which it cuts a text, width of features, how images come in."""
+
+    text_limit: int
+    width: int
+    preprocessing: str
+
+
 class Encoder(Protocol):
     """Turns texts and images into unit vectors of one space."""
+
+    @property
+    def facts(self) -> EncoderFacts:
+        """Return what the encoder is like, for the record."""
 
     def encode_texts(self, texts: list[str]) -> EncodedTexts:
         """Return features of texts."""
@@ -50,9 +107,21 @@ class Encoder(Protocol):
         """Return features (N x D float32, unit length) of RGB images."""
 
 
-def load_encoder(options: BlipOptions) -> Encoder:
+def load_encoder(options: EncoderOptions) -> Encoder:
     """Return the encoder of ``options``."""
     quiet_libraries("transformers")
-    from daitir.encoders.blip import BlipEncoder
+    if isinstance(options, BlipOptions):
+        from daitir.encoders.blip import BlipEncoder
 
-    return BlipEncoder(options)
+        return BlipEncoder(options)
+    if isinstance(options, ClipOptions):
+        from daitir.encoders.clip import ClipEncoder
+
+        return ClipEncoder(options)
+    if isinstance(options, SiglipOptions):
+        from daitir.encoders.siglip import SiglipEncoder
+
+        return SiglipEncoder(options)
+    from daitir.encoders.beit3 import Beit3Encoder
+
+    return Beit3Encoder(options)

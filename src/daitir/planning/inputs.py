@@ -43,7 +43,7 @@ class StageInputs(View):
         return _published(self.config.reformulators[w.reformulator], "files", w.dialogues)
 
     def released_images(self, w: Any) -> dict[str, list[str]]:
-        """Folder of published images, and the dialogues they are named by, if a generator reads such; else none."""
+        """Folder of published images and the dialogues they are named by; none where images are drawn."""
         folder = _published(self.config.generators[w.generator], "folders", w.dialogues)
         return {"folder": folder, "dialogues": [self.layout.dialogues(w.dialogues)] if folder else []}
 
@@ -57,8 +57,7 @@ class StageInputs(View):
         """Queries of the dialogue set that round 0 is shared with."""
         return [
             self.layout.queries(w.reformulator, name, shard)
-            for name in self._known(w)
-            if not hasattr(self.config.reformulators[w.reformulator], "files")
+            for name in self._known(w, w.reformulator)
             for shard in self.shards(name)
         ]
 
@@ -66,7 +65,7 @@ class StageInputs(View):
         """Images of the dialogue set that round 0 is shared with."""
         return [
             self.layout.images(w.generator, w.reformulator, name, shard)
-            for name in self._known(w)
+            for name in self._known(w, w.reformulator)
             if not hasattr(self.config.generators[w.generator], "folders")
             for shard in self.shards(name)
         ]
@@ -75,22 +74,23 @@ class StageInputs(View):
         """Features of the queries that round 0 is shared with."""
         return [
             self.layout.query_features(w.encoder, w.reformulator, name)
-            for name in self._known(w)
-            if self.known_queries(w)
+            for name in self._known(w, w.reformulator)
         ]
 
     def known_image_features(self, w: Any) -> list[str]:
         """Features of the images that round 0 is shared with."""
         return [
             self.layout.image_features(w.encoder, w.generator, w.reformulator, name, shard)
-            for name in self._known(w)
+            for name in self._known(w, w.reformulator)
             if self.known_images(w)
             for shard in self.shards(name)
         ]
 
-    def _known(self, w: Any) -> list[str]:
+    def _known(self, w: Any, reformulator: str | None = None) -> list[str]:
+        """Return the set that round 0 is shared with; published queries, which may differ, share nothing."""
         shared = self.config.dialogues[w.dialogues].round_0_from
-        return [] if shared is None else [shared]
+        published = reformulator is not None and hasattr(self.config.reformulators[reformulator], "files")
+        return [] if shared is None or published else [shared]
 
     def query_shards(self, w: Any) -> list[str]:
         """Queries of all shards of a dialogue set."""

@@ -123,6 +123,8 @@ def known_pictures(
             order = Order(picture.meta["prompt"], picture.meta["k"], picture.meta["seed"])
             if order == wanted[picture.key]:
                 found[scratch_key(order)] = named(picture, scratch_key(order))
+    if paths:
+        print(f"note: {len(found)} pictures of round 0 taken over", file=sys.stderr, flush=True)
     return found
 
 

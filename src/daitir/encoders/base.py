@@ -1,0 +1,119 @@
+"""What all encoders share: texts and images in batches, so that a feature depends on its own item alone.
+
+Shape suffixes: B batch, T tokens, C channels, H height, W width, D feature.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from daitir.compute import by_padded_length, find_device, pad_batch, padded_length, use_one_thread
+from daitir.encoders import EncodedTexts, EncoderFacts, EncoderOptions
+from daitir.errors import DaitirError
+
+
+class DualEncoder(ABC):
+    """A text side and an image side; an implementation adds its tokens, its pixels and its networks.
+
+    ``length_step``: texts are padded to a multiple of it, which depends on the text alone. ``most_tokens``:
+    places that the model has for a text. ``filler``: the token behind a text's end.
+    """
+
+    length_step = 8
+    most_tokens: int
+    filler: int
+    width: int
+    preprocessing: str
+
+    def __init__(self, options: EncoderOptions) -> None:
+        use_one_thread()
+        self.options = options
+        self.device = find_device(options.device)
+        self.dtype = getattr(torch, options.dtype)
+
+    @property
+    def facts(self) -> EncoderFacts:
+        """Return what the encoder is like, for the record."""
+        return EncoderFacts(self.options.max_tokens or self.most_tokens, self.width, self.preprocessing)
+
+    @abstractmethod
+    def tokenize(self, text: str, limit: int | None = None) -> list[int]:
+        """Return the tokens of a text with its begin and end; with ``limit``, cut to that many in all."""
+
+    @abstractmethod
+    def text_features(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return features (B x D, any length) of padded texts; ``mask_BT`` is 1 where a text is."""
+
+    @abstractmethod
+    def image_features(self, pixels_BCHW: Tensor) -> Tensor:
+        """Return features (B x D, any length) of images."""
+
+    @abstractmethod
+    def pixels(self, image: Image.Image) -> np.ndarray:
+        """Return an RGB image as the model takes it (C x H x W float32); threads may call this at once."""
+
+    def encode_texts(self, texts: list[str]) -> EncodedTexts:
+        """Return features of texts; equal texts are encoded once."""
+        different = sorted(set(texts))
+        features_ND, truncated_N = self._encode_different(different)
+        row = {text: place for place, text in enumerate(different)}
+        rows = [row[text] for text in texts]
+        return EncodedTexts(features_ND[rows], truncated_N[rows])
+
+    def _encode_different(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        whole, limit = [self.tokenize(text) for text in texts], self._limit()
+        truncated = np.array([len(ids) > limit for ids in whole], dtype=bool)
+        tokens = [
+            self.tokenize(text, limit) if cut else ids
+            for text, ids, cut in zip(texts, whole, truncated, strict=True)
+        ]
+        features_ND = np.empty((len(texts), self.width), dtype=np.float32)
+        lengths = [len(ids) for ids in tokens]
+        for places in by_padded_length(lengths, self.length_step, self.options.batch_size):
+            rows = pad_batch(places, self.options.batch_size, self.device)
+            features_ND[places] = self._encode_tokens([tokens[place] for place in rows])[: len(places)]
+        return features_ND, truncated
+
+    def _limit(self) -> int:
+        limit = self.facts.text_limit
+        if limit > self.most_tokens:
+            raise DaitirError(
+                f"encoder {self.options.model} reads {self.most_tokens} tokens at most, lower max_tokens:"
+                f" {limit}"
+            )
+        return limit
+
+    @torch.inference_mode()
+    def _encode_tokens(self, rows: list[list[int]]) -> np.ndarray:
+        length = min(padded_length(max(map(len, rows)), self.length_step), self.most_tokens)
+        ids_BT = torch.tensor([row + [self.filler] * (length - len(row)) for row in rows], device=self.device)
+        mask_BT = torch.tensor(
+            [[1] * len(row) + [0] * (length - len(row)) for row in rows], device=self.device
+        )
+        return _unit(self.text_features(ids_BT, mask_BT))
+
+    def encode_images(self, images: Iterable[Image.Image]) -> np.ndarray:
+        """Return features (N x D float32, unit length) of RGB images."""
+        return self.encode_pixels(map(self.pixels, images))
+
+    def encode_pixels(self, pixels: Iterable[np.ndarray]) -> np.ndarray:
+        """Return features (N x D float32, unit length) of images prepared by ``pixels``."""
+        batches = list(self._encode_batches(iter(pixels)))
+        return np.concatenate(batches) if batches else np.empty((0, self.width), np.float32)
+
+    @torch.inference_mode()
+    def _encode_batches(self, pixels: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        while batch := list(islice(pixels, self.options.batch_size)):
+            rows = pad_batch(batch, self.options.batch_size, self.device)
+            pixels_BCHW = torch.from_numpy(np.stack(rows)).to(self.device, self.dtype)
+            yield _unit(self.image_features(pixels_BCHW))[: len(batch)]
+
+
+def _unit(features_BD: Tensor) -> np.ndarray:
+    return F.normalize(features_BD.float(), dim=-1).cpu().numpy()
