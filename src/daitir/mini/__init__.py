@@ -1,1 +1,1 @@
-"""The picture world: scenes, dialogues about them, and the training of the three models that know them."""
+"""The picture world: scenes, dialogues about them, and the training of the models that know them."""
