@@ -8,22 +8,21 @@ rule fetch_benchmark:
     localrule: True
     conda:
         "../../envs/daitir.yaml"
-    params:
-        folder=CHATIR,
     shell:
-        "python -m daitir.fetch benchmarks --output {params.folder:q} {wildcards.benchmark:q}.json 2>&1 | tee {log:q}"
+        "python -m daitir.fetch benchmarks --output $(dirname {output.file:q}) {wildcards.benchmark:q}.json"
+        " 2>&1 | tee {log:q}"
 
 
 rule fetch_benchmarks:
     input:
-        [f"{CHATIR}/{name}" for name in BENCHMARKS],
+        files=[f"{CHATIR}/{name}" for name in BENCHMARKS],
+    log:
+        layout.log("fetch", "all"),
     localrule: True
     conda:
         "../../envs/daitir.yaml"
-    params:
-        folder=CHATIR,
     shell:
-        "python -m daitir.fetch benchmarks --output {params.folder:q} --check"
+        "python -m daitir.fetch benchmarks --output $(dirname {input.files[0]:q}) --check 2>&1 | tee {log:q}"
 
 
 rule list_corpus:
@@ -77,6 +76,7 @@ rule simulate:
         unpack(plan.simulated_corpus),
     output:
         dialogues=layout.simulated("{simulation}"),
+        provenance=f"{layout.results}/simulated/{{simulation}}.provenance.json",
     log:
         layout.log("simulated", "{simulation}"),
     benchmark:

@@ -37,9 +37,7 @@ rule encode_queries:
     log:
         layout.log("features", "{encoder}", "queries", "{reformulator}", "{dialogues}"),
     benchmark:
-        layout.benchmark(
-            "features", "{encoder}", "queries", "{reformulator}", "{dialogues}"
-        )
+        layout.benchmark("features", "{encoder}", "queries", "{reformulator}", "{dialogues}")
     conda:
         "../../envs/daitir.yaml"
     resources:
@@ -66,9 +64,7 @@ rule encode_images:
         known_shards=ancient(plan.known_images),
         known_features=ancient(plan.known_image_features),
     output:
-        features=layout.image_features(
-            "{encoder}", "{generator}", "{reformulator}", "{dialogues}", "{shard}"
-        ),
+        features=layout.image_features("{encoder}", "{generator}", "{reformulator}", "{dialogues}", "{shard}"),
     log:
         layout.log(
             "features",

@@ -1,6 +1,4 @@
-trained = layout.fusion(
-    "{fusion}", "{encoder}", "{generator}", "{reformulator}", "{seed}"
-)
+trained = layout.fusion("{fusion}", "{encoder}", "{generator}", "{reformulator}", "{seed}")
 
 
 rule train_fusion:

@@ -6,13 +6,9 @@ rule generate_images:
     output:
         images=layout.images("{generator}", "{reformulator}", "{dialogues}", "{shard}"),
     log:
-        layout.log(
-            "images", "{generator}", "{reformulator}", "{dialogues}", "shard-{shard}"
-        ),
+        layout.log("images", "{generator}", "{reformulator}", "{dialogues}", "shard-{shard}"),
     benchmark:
-        layout.benchmark(
-            "images", "{generator}", "{reformulator}", "{dialogues}", "shard-{shard}"
-        )
+        layout.benchmark("images", "{generator}", "{reformulator}", "{dialogues}", "shard-{shard}")
     conda:
         "../../envs/daitir.yaml"
     resources:
@@ -22,9 +18,7 @@ rule generate_images:
     params:
         options=plan.generate_options,
         how=plan.how("generator", "generator"),
-        scratch=layout.scratch(
-            "images", "{generator}", "{reformulator}", "{dialogues}", "shard-{shard}"
-        ),
+        scratch=layout.scratch("images", "{generator}", "{reformulator}", "{dialogues}", "shard-{shard}"),
     shell:
         "python -m daitir.stages.generate"
         " --options {params.options:q}"

@@ -141,8 +141,28 @@ rule train_mini_llm:
         " 2>&1 | tee {log:q}"
 
 
+rule train_mini_questioner:
+    output:
+        model=f"{MINI_MODELS}/mini-questioner/config.json",
+    log:
+        layout.log("mini", "questioner"),
+    benchmark:
+        layout.benchmark("mini", "questioner")
+    conda:
+        "../../envs/daitir.yaml"
+    params:
+        scratch=f"{MINI_SCRATCH}/questioner",
+    shell:
+        "python -m daitir.mini.train_questioner"
+        " --output $(dirname {output.model:q})"
+        " --scratch {params.scratch:q}"
+        " --threads {threads}"
+        " 2>&1 | tee {log:q}"
+
+
 rule mini_models:
     input:
+        rules.train_mini_questioner.output,
         rules.train_mini_sd3.output,
         rules.train_mini_blip.output,
         rules.train_mini_llm.output,

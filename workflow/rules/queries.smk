@@ -18,9 +18,7 @@ rule reformulate_dialogues:
     params:
         options=plan.reformulate_options,
         how=plan.how("reformulator", "reformulator"),
-        scratch=layout.scratch(
-            "queries", "{reformulator}", "{dialogues}", "shard-{shard}"
-        ),
+        scratch=layout.scratch("queries", "{reformulator}", "{dialogues}", "shard-{shard}"),
     shell:
         "python -m daitir.stages.reformulate"
         " --options {params.options:q}"

@@ -136,8 +136,9 @@ def missing_files(config: Config) -> Iterator[str]:
         for name, component in getattr(config, kind).items():
             yield from _missing_files(f"{kind}.{name}", component)
     for name, simulation in config.simulations.items():
-        for part in ("questioner", "answerer"):
-            yield from _missing_files(f"simulations.{name}.{part}", getattr(simulation, part))
+        for part, options in simulation:
+            if isinstance(options, Options):
+                yield from _missing_files(f"simulations.{name}.{part}", options)
 
 
 def _missing_files(path: str, component: Options) -> Iterator[str]:

@@ -40,10 +40,11 @@ class StageOptions(View):
     def simulate_options(self, w: Any) -> str:
         """Options of the simulation of dialogues."""
         simulation = self.config.simulations[w.simulation]
+        parts = {part: options for part, options in simulation if isinstance(options, Options)}
         digests = {
             f"{part} {name}": digest
-            for part in ("questioner", "answerer")
-            for name, digest in local_digests(getattr(simulation, part)).items()
+            for part, options in parts.items()
+            for name, digest in (local_digests(options) | _code_digests(options)).items()
         }
         wanted = simulation.only("bytes", "text")
         del wanted["corpus"]  # an input of the rule
@@ -117,3 +118,9 @@ def _devices(component: Options) -> Iterator[str]:
             yield from _devices(value)
         elif field == "device":
             yield value
+
+
+def _code_digests(component: Options) -> dict[str, str]:
+    """Digest of code of the user's own that a component names as ``package.module:Name``."""
+    function = getattr(component, "function", None)
+    return {} if function is None else {"function": code_revision(function.partition(":")[0])}
