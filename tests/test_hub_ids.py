@@ -1,4 +1,4 @@
-"""A hub id in the config is a model like a directory: found in the cache by its revision, without a network."""
+"""A hub id is a model like a directory: found in the cache by its revision, without a network."""
 
 import json
 import os
@@ -22,7 +22,8 @@ sd3 = DiffusersOptions(**where["sd3"], steps=1, guidance=3.0, height=48, width=4
 templates = {f"{name}_template": f"config/templates/mini-{name}.jinja" for name in ("query", "prompt")}
 llm = TransformersOptions(kind="transformers", **where["llm"], **templates, device="cpu", max_new_tokens=48)
 [batch] = load_generator(sd3).draw([Order("a red star", 1, 3)])
-[query] = load_reformulator(llm).reformulate([(Dialogue("d", "t", ("a red star and two other shapes",)), [0])])
+dialogue = Dialogue("d", "t", ("a red star and two other shapes",))
+[query] = load_reformulator(llm).reformulate([(dialogue, [0])])
 features = load_encoder(blip).encode_texts(["a red star"]).features
 print(json.dumps([features.tolist(), batch[0][1].tobytes().hex(), query.query_text, query.prompts]))
 """
@@ -36,17 +37,9 @@ def put_into_cache(cache: Path, owner_and_name: str, model: Path) -> None:
 
 
 def made_with(models: dict[str, dict[str, str]], cache: Path) -> list[object]:
-    environment = os.environ | {"HF_HOME": str(cache), "HF_HUB_OFFLINE": "1"}
+    settings = {"env": os.environ | {"HF_HOME": str(cache), "HF_HUB_OFFLINE": "1"}, "cwd": MODELS.parents[1]}
     command = [sys.executable, "-c", PROGRAM, json.dumps(models)]
-    done = subprocess.run(
-        command,
-        env=environment,
-        cwd=MODELS.parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    done = subprocess.run(command, **settings, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -34,8 +34,9 @@ LAYERS = [
     }
     | {"ranks", "readers", "fetch"},
     {"scoring", "metrics", "statistics", "plots"},
-    {"reformulators", "generators", "encoders", "fusions", "evaluation"},
-    {"report", "convert", "simulation"},
+    {"chat"},
+    {"reformulators", "generators", "encoders", "fusions", "simulation", "evaluation"},
+    {"report", "convert"},
     {"config"},
     {"planning"},
     {"preflight"},

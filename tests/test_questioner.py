@@ -84,7 +84,7 @@ def test_a_server_is_asked_in_our_own_words(tmp_path):
 def test_a_questioner_has_no_keys_of_reformulators():
     """It would ask for nothing with them."""
     asks = {"kind": "transformers", "model": "m", "prompts": 3}
-    with pytest.raises(DaitirError, match="prompts is a key of reformulators, a questioner has none"):
+    with pytest.raises(DaitirError, match="prompts: unknown key"):
         TransformersQuestioner.parse(asks, "here")
     assert "prompts" not in TransformersQuestioner(kind="transformers", model="m").only("bytes")
     assert TransformersQuestioner(kind="transformers", model="m").attempts == 5

@@ -3,10 +3,10 @@ import sys
 
 import pytest
 
+from daitir.chat.answers import AnswerStore
 from daitir.errors import DaitirError
 from daitir.options import Options
 from daitir.queries import read_queries, rounds_of
-from daitir.reformulators.answers import AnswerStore
 from daitir.stages import reformulate
 from daitir.tables import table_provenance
 from tests import tiny

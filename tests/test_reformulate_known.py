@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from daitir.chat.transformers import TransformersChat
 from daitir.dialogues import read_dialogues, write_dialogues
 from daitir.errors import DaitirError
 from daitir.queries import read_queries
-from daitir.reformulators.transformers import TransformersChat
 from daitir.stages import reformulate
 from tests import tiny
 

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
+from daitir.chat.answers import AnswerStore, clean, fault
+from daitir.chat.transformers import TransformersChat
 from daitir.dialogues import Dialogue
 from daitir.errors import DaitirError
 from daitir.reformulators import JoinOptions, TransformersOptions, load_reformulator
-from daitir.reformulators.answers import AnswerStore, clean, fault
 from daitir.reformulators.templates import Templates
-from daitir.reformulators.transformers import TransformersChat
 from tests import tiny
 
 DIALOGUE = Dialogue("d", "d.png", ("a red star", "is it small? no", "what sky? blue"))

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from daitir.chat.answers import AnswerStore
 from daitir.errors import DaitirError
 from daitir.mini.answers import IDLE, MORE
 from daitir.mini.language import SETTINGS, parse, where
 from daitir.mini.questions import SETTING
 from daitir.mini.world import draw_album, render
 from daitir.readers.jsonl import read_jsonl
-from daitir.reformulators.answers import AnswerStore
 from daitir.stages import simulate
 from tests import tiny, tiny_vision
 

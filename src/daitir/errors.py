@@ -1,6 +1,7 @@
 """The one error that a user of daitir sees: what, where, what to do, on one line."""
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 
@@ -22,12 +23,17 @@ def exit_with_one_line(command: Callable[[], None]) -> None:
         if error.errno not in _USERS_TO_MEND:
             raise
         where = error.filename or error.filename2 or "the file being written"
-        sys.exit(f"error: {error.strerror} at {where}: {_USERS_TO_MEND[error.errno]}")
+        what = os.strerror(error.errno)  # libraries put more, and not always one line, into theirs
+        sys.exit(f"error: {what} at {where}: {_USERS_TO_MEND[error.errno]}")
 
 
-_USERS_TO_MEND = {
+DISK_IS_FULL = {
     errno.ENOSPC: "free disk space and run again; nothing finished is lost",
     errno.EDQUOT: "free disk quota and run again; nothing finished is lost",
+    errno.EFBIG: "raise the limit (`ulimit -f`) or write to a file system that takes it, and run again;"
+    " nothing finished is lost",
+}
+_USERS_TO_MEND = DISK_IS_FULL | {
     errno.EROFS: "write somewhere else: set `results:` in config.yaml",
     errno.EACCES: "mend the permissions or set `results:` in config.yaml",
 }

@@ -1,6 +1,8 @@
 """Feature stores: HDF5 files of keys and unit vectors, read by key."""
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -59,12 +61,46 @@ def write_features(
     order = sorted(range(len(keys)), key=keys.__getitem__)
     names = np.array([keys[row].encode() for row in order], dtype=object)
     chunk = (max(1, min(CHUNK_ROWS, len(keys))), matrix.shape[1])
-    with atomic(path) as partial, h5py.File(partial, "w", libver="v110") as store:
+    with atomic(path) as partial, _new_store(partial) as store:
         store.attrs["provenance"] = encode_provenance(record)
         store.create_dataset("keys", data=names, dtype=h5py.string_dtype("utf-8"), track_times=False)
         store.create_dataset("features", data=matrix[order], chunks=chunk, track_times=False)
         if truncated is not None:
             store.create_dataset("truncated", data=truncated[order], track_times=False)
+
+
+@contextmanager
+def _new_store(path: Path) -> Iterator[h5py.File]:
+    """Yield a store to fill. HDF5 crashes on a full disk, so its writes go through a file of our own."""
+    with _Patient(path, "w+b") as file:
+        with h5py.File(file, "w", libver="v110") as store:
+            yield store
+        if file.fault is not None:
+            raise file.fault
+
+
+class _Patient(io.FileIO):
+    """A file that keeps its first fault and hears out all further writes, for whoever asks at the end."""
+
+    fault: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of ``data``."""
+        rest = memoryview(data).cast("B")
+        while rest and self.fault is None:
+            try:
+                rest = rest[super().write(rest) :]
+            except OSError as error:
+                self.fault = error
+        return memoryview(data).nbytes
+
+    def truncate(self, size: int | None = None) -> int:
+        """Cut or extend the file."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.fault = self.fault or error
+            return size or 0
 
 
 def read_features(*paths: Path) -> Features:

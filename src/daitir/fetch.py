@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daitir.errors import DaitirError, exit_with_one_line
-from daitir.files import flush_to_disk
+from daitir.files import flush_to_disk, naming
 from daitir.progress import Progress
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _write(answer: requests.Response, partial: Path, have: int) -> None:
     length = int(answer.headers.get("Content-Length", 0))
     total = _kib(have + length) if length else 0
     report = Progress(partial.name.removeprefix(".").removesuffix(".partial"), total, "KiB", _kib(have))
-    with partial.open("ab" if have else "wb") as file:
+    with naming(partial), partial.open("ab" if have else "wb") as file:
         for chunk in answer.iter_content(CHUNK):
             file.write(chunk)
             report.advance(_kib(len(chunk)))

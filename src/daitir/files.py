@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from daitir.errors import DaitirError
+from daitir.errors import DISK_IS_FULL, DaitirError
 
 WHOLE_DIGEST_LIMIT = 64 * 2**20
 EDGE = 64 * 2**10
@@ -25,10 +25,22 @@ def atomic(path: Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    yield partial
-    flush_to_disk(partial)
-    partial.replace(path)
-    flush_to_disk(path.parent)
+    with naming(path):
+        yield partial
+        flush_to_disk(partial)
+        partial.replace(path)
+        flush_to_disk(path.parent)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give the errors of a full disk the name of the file that is written; the system leaves it out."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_IS_FULL and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

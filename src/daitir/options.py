@@ -6,7 +6,8 @@ all (``how``: batch size, device, workers).
 """
 
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Self, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -63,20 +64,19 @@ class Options(BaseModel):
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise DaitirError(f"{source}: {'; '.join(describe_faults(error))}") from None
+            raise DaitirError(f"{source}: {'; '.join(describe_faults(error, cls))}") from None
 
 
 def _holds_options(value: Any) -> bool:
     return isinstance(value, dict) and any(isinstance(item, Options) for item in value.values())
 
 
-def describe_faults(error: ValidationError) -> list[str]:
-    """Return one phrase a fault: the path of the key, what is wrong, and what was given."""
-    return [_describe(fault) for fault in error.errors()]
+def describe_faults(error: ValidationError, model: type[Options]) -> list[str]:
+    """Return one phrase a fault of ``model``: the path of the key, what is wrong, and what was given."""
+    return [_describe(fault, path_of_key(model, fault["loc"])) for fault in error.errors()]
 
 
-def _describe(fault: Any) -> str:
-    path = _path_of_key(fault["loc"])
+def _describe(fault: Any, path: str) -> str:
     if fault["type"] == "extra_forbidden":
         return f"{path}: unknown key, remove it or mend its spelling"
     if fault["type"] == "missing":
@@ -88,22 +88,45 @@ def _describe(fault: Any) -> str:
     )
 
 
-def _path_of_key(places: tuple[int | str, ...]) -> str:
-    """Return ``fusions.mine.experts`` for (fusions, mine, adafuse, experts): a kind is no key.
+def path_of_key(model: type[Options], places: tuple[int | str, ...]) -> str:
+    """Return ``fusions.mine.experts`` for (fusions, mine, adafuse, experts): the kind of a union is no key.
 
-    It stands behind a component, or behind its name; a system may well be called ``adafuse``.
+    The types are followed downwards, for a system may well be called ``adafuse``.
     """
-    kind_at = 1 if places and places[0] in _COMPONENTS else 2
-    return ".".join(str(part) for at, part in enumerate(places) if at != kind_at or part not in _UNION_TAGS)
+    keys, here = [], [model]  # the types of which the value at this place may be
+    for place in places:
+        kinds = {kind: member for member in here for kind in _kinds_of(member)} if len(here) > 1 else {}
+        if place in kinds:
+            here = [kinds[place]]
+        else:
+            keys.append(str(place))
+            here = [inner for member in here for inner in _types_at(member, place)]
+    return ".".join(keys)
 
 
-_COMPONENTS = {"reformulator", "generator", "encoder", "fusion"}
-_UNION_TAGS: set[str] = set()
+def _kinds_of(member: Any) -> tuple[Any, ...]:
+    """Return the kinds by which a union knows a member."""
+    is_options = isinstance(member, type) and issubclass(member, Options)
+    field = member.model_fields.get("kind") if is_options else None
+    return get_args(field.annotation) if field else ()
 
 
-def name_union_tags(*tags: str) -> None:
-    """Tell the messages which parts of a path are only the kinds of a component, not keys of the config."""
-    _UNION_TAGS.update(tags)
+def _types_at(member: Any, place: int | str) -> list[Any]:
+    """Return the types of what a value of type ``member`` holds at a place."""
+    if isinstance(member, type) and issubclass(member, Options):
+        field = member.model_fields.get(str(place))
+        return _members(field.annotation) if field else []
+    inner = [part for part in get_args(member) if part is not Ellipsis]
+    return _members(inner[-1]) if inner else []  # of a dict its values
+
+
+def _members(annotation: Any) -> list[Any]:
+    """Return the types in a union, also in one that is annotated or in another."""
+    if get_origin(annotation) is Annotated:
+        return _members(get_args(annotation)[0])
+    if get_origin(annotation) in {Union, UnionType}:
+        return [member for part in get_args(annotation) for member in _members(part)]
+    return [] if annotation is NoneType else [annotation]
 
 
 def local_digests(options: Options) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from daitir.errors import DaitirError
@@ -21,7 +21,7 @@ def write_weights(path: Path, tensors: dict[str, Tensor], record: dict[str, Any]
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic(path) as partial:
         # One key: the order of several would not be fixed.
-        save_file(plain, partial, metadata={PROVENANCE: encode_provenance(record)})
+        partial.write_bytes(save(plain, metadata={PROVENANCE: encode_provenance(record)}))
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

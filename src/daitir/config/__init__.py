@@ -62,7 +62,7 @@ def load_config(values: Any, source: str = "config") -> Config:
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(source, describe_faults(error)) from None
+        raise ConfigError(source, describe_faults(error, Config)) from None
     faults = list(faults_of(config))
     if faults:
         raise ConfigError(source, faults)

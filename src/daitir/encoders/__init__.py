@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
 from pydantic import Field
 
 from daitir.compute import quiet_libraries
-from daitir.options import Device, Dtype, Options, how, name_union_tags, text_only
+from daitir.options import Device, Dtype, Options, how, text_only
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +69,6 @@ class Beit3Options(EncoderSettings):
 EncoderOptions = Annotated[
     BlipOptions | ClipOptions | SiglipOptions | Beit3Options, Field(discriminator="kind")
 ]
-name_union_tags("blip", "clip", "siglip", "beit3")
 
 
 class EncodedTexts(NamedTuple):

@@ -15,7 +15,6 @@ from daitir.fusions.options import (
     ImageOptions,
     TextOptions,
 )
-from daitir.options import name_union_tags
 
 if TYPE_CHECKING:
     from daitir.fusions.base import Fusion
@@ -33,7 +32,6 @@ PRESETS: dict[str, TextOptions | ImageOptions | AddOptions | DarOptions | Adafus
     "dar-released": DarOptions(alpha={0: 0.8, 2: 0.5}, images=1),
 }
 TRAINED_KINDS = frozenset({"adafuse"})
-name_union_tags("text", "image", "add", "dar", "adafuse")
 
 
 def load_fusion(options: FusionOptions, weights: Path | None = None) -> Fusion:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeAlias
 from pydantic import Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 from daitir.compute import quiet_libraries
-from daitir.options import Device, Dtype, Options, how, name_union_tags, where
+from daitir.options import Device, Dtype, Options, how, where
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-name_union_tags("diffusers", "released")
 # The fields of a pattern, with an example of each: place of the dialogue in its file (from 0), round, k
 # (from 1), stem of the target's name, the target itself, the dialogue's id.
 NAME_FIELDS: dict[str, int | str] = {

@@ -6,17 +6,16 @@ After ChatIR (Levy et al., 2023), where a language model asked and BLIP-2 answer
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from daitir.options import Device, Dtype, Options, Role, how
-from daitir.reformulators import OpenAIOptions, TransformersOptions
+from daitir.chat import OpenAIChatOptions, TransformersChatOptions
+from daitir.options import Device, Dtype, Options, how
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-OF_REFORMULATORS = {"prompts", "query_template", "prompt_template"}
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -32,30 +31,18 @@ def _check_answer_prompt(prompt: str | None) -> str | None:
     return prompt
 
 
-class Asking(Options):
-    """What a chat model that asks has beside the rest, and without what only one that rewrites has."""
+class Questioning(Options):
+    """What a chat model that asks has beside the rest."""
 
     question_template: Path | None = None  # a Jinja file; None: this package's
     attempts: int = how(5, ge=1)  # a question once accepted is the same under any number of them
 
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_what_rewrites(cls, values: Any) -> Any:
-        given = sorted(OF_REFORMULATORS & set(values)) if isinstance(values, dict) else []
-        if given:
-            raise ValueError(f"{given[0]} is a key of reformulators, a questioner has none: remove it")
-        return values
 
-    def only(self, *roles: Role) -> dict[str, Any]:
-        """Return the fields of the given roles as plain JSON values."""
-        return {name: value for name, value in super().only(*roles).items() if name not in OF_REFORMULATORS}
-
-
-class TransformersQuestioner(Asking, TransformersOptions):
+class TransformersQuestioner(Questioning, TransformersChatOptions):
     """A chat model of transformers, loaded by the stage itself."""
 
 
-class OpenAIQuestioner(Asking, OpenAIOptions):
+class OpenAIQuestioner(Questioning, OpenAIChatOptions):
     """A chat model behind an OpenAI-compatible server."""
 
 

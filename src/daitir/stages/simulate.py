@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from daitir.chat.answers import AnswerStore
 from daitir.command import parse_call, stage_parser
 from daitir.compute import batches
 from daitir.corpora import read_corpus
@@ -16,7 +17,6 @@ from daitir.options import Options
 from daitir.progress import Progress
 from daitir.provenance import encode_provenance, provenance
 from daitir.readers.sources import NOT_IN_A_KEY
-from daitir.reformulators.answers import AnswerStore
 from daitir.scratch import scratch_for
 from daitir.simulation import Answerer, AnswererOptions, SimulationOptions
 from daitir.simulation.answerers import load_answerer, require_texts
@@ -134,8 +134,8 @@ class Simulation:
         """Return captions (round 0) or answers by dialogue; what ``scratch`` lacks is made and kept."""
         keys = {name: canonical_json([name, round_]) for name in self.targets}
         waiting = [name for name, key in keys.items() if key not in self.said]
-        what, done = "answers" if round_ else "captions", len(keys) - len(waiting)
-        progress = Progress(f"round {round_}: {what}", total=len(keys), unit=what, done=done)
+        unit, done = "answers" if round_ else "captions", len(keys) - len(waiting)
+        progress = Progress(f"{unit} of round {round_}", total=len(keys), unit=unit, done=done)
         for names in batches(waiting, BATCHES_AT_ONCE * options.batch_size):
             images = [self.open(name) for name in names]
             asked = [questions[name] for name in names] if round_ else []

@@ -4,6 +4,7 @@ Whatever is random is drawn from (seed, epoch) alone and all arithmetic runs on 
 that was killed goes on after its last finished epoch and ends with the bytes of one that was not.
 """
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -129,8 +130,10 @@ class Trainer:
             "history": self.history,
             "best": vars(self.best),
         }
+        whole = io.BytesIO()  # what torch says of a full disk is no error of the system
+        torch.save(state, whole)
         with atomic(self.checkpoint) as partial:
-            torch.save(state, partial)
+            partial.write_bytes(whole.getbuffer())
 
     def _resume(self) -> None:
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
