@@ -17,8 +17,6 @@ from daitir.reformulators import ReformulatorOptions, load_reformulator
 
 TEMPLATES = Path(__file__).parents[1] / "config" / "templates"
 
-TEMPLATES = Path(__file__).parents[1] / "config" / "templates"
-
 
 @dataclass
 class Reply:

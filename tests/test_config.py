@@ -42,7 +42,22 @@ def test_shipped_config_is_valid(path):
         ({"report__hit": []}, "report.hit: unknown key"),
         ({"generators__sd3__model": None}, "generators.sd3.model: missing"),
         ({"generators__sd3__steps": 0}, "generators.sd3.steps:"),
-        ({"encoders__blip__kind": "blap"}, "encoders.blip"),
+        ({"encoders__blip__kind": "blap"}, "encoders.blip: "),
+        # The kind of a component stands in no path, however deep; a name that is also a kind does.
+        (
+            {"simulations__mini-simulated__questioner__prompts": 3},
+            "simulations.mini-simulated.questioner.prompts: unknown key",
+        ),
+        (
+            {"simulations__mini-simulated__captioner": {"kind": "python"}},
+            "simulations.mini-simulated.captioner.function: missing",
+        ),
+        ({"systems__adafuse__methods": "add"}, "systems.adafuse.methods: unknown key"),
+        (
+            {"reformulators__openai": {"kind": "openai", "model": "m"}},
+            "reformulators.openai.base_url: missing",
+        ),
+        ({"fusions__text": {"kind": "dar", "alpha": {0: "x"}}}, "fusions.text.alpha.0: "),
         (
             {"systems__dar__method": "darr"},
             "systems.dar.method: no fusion is called 'darr'; there are adafuse, add, dar",
@@ -56,7 +71,7 @@ def test_shipped_config_is_valid(path):
         ({"evaluate": ["mini-train"]}, "fusions.adafuse.train.dialogues: 'mini-train' is evaluated too"),
         (
             {"systems__a/b": {"encoder": "blip", "queries": "raw", "method": "text"}},
-            "a name is made of letters",
+            "systems.a/b: a name is made of letters",
         ),
         (
             {"generators__sd3__model": "models/of/nobody"},

@@ -31,13 +31,16 @@ class Features:
     provenance: dict[str, Any]
     truncated: np.ndarray | None = None
 
-    def rows(self, keys: Sequence[str]) -> np.ndarray:
-        """Return the vectors of ``keys`` in their order; a key that is missing stops the work by its name."""
+    def rows(self, keys: Sequence[str], source: str = "features") -> np.ndarray:
+        """Return the vectors of ``keys`` in their order; a key that is missing stops the work by its name.
+
+        ``source`` says in errors where these features lie.
+        """
         place = {key: row for row, key in enumerate(self.keys)}
         missing = [key for key in keys if key not in place]
         if missing:
             raise DaitirError(
-                f"features lack {len(missing)} of {len(keys)} keys, the first is {missing[0]!r}:"
+                f"{source} lack {len(missing)} of {len(keys)} keys, the first is {missing[0]!r}:"
                 " remove the feature store and run again"
             )
         return self.matrix[[place[key] for key in keys]]
@@ -60,7 +63,8 @@ def write_features(
     require_unit_rows(keys, matrix, path)
     order = sorted(range(len(keys)), key=keys.__getitem__)
     names = np.array([keys[row].encode() for row in order], dtype=object)
-    chunk = (max(1, min(CHUNK_ROWS, len(keys))), matrix.shape[1])
+    # HDF5 chunks nothing that is empty: a shard without dialogues.
+    chunk = (min(CHUNK_ROWS, len(keys)), matrix.shape[1]) if len(keys) else None
     with atomic(path) as partial, _new_store(partial) as store:
         store.attrs["provenance"] = encode_provenance(record)
         store.create_dataset("keys", data=names, dtype=h5py.string_dtype("utf-8"), track_times=False)
@@ -130,26 +134,31 @@ def read_features(*paths: Path) -> Features:
 
 
 def _read_one(path: Path) -> Features:
-    if not path.exists():
-        raise DaitirError(f"{path} does not exist: run snakemake to make it")
-    try:
-        with h5py.File(path) as store:
-            keys = [key.decode() for key in store["keys"][:]]
-            matrix = store["features"][:]
-            truncated = store["truncated"][:] if "truncated" in store else None
-            record = decode_provenance(store.attrs.get("provenance"), path)
-    except (OSError, KeyError) as error:
-        raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
+    with _opened(path) as store:
+        keys = [key.decode() for key in store["keys"][:]]
+        matrix = store["features"][:]
+        truncated = store["truncated"][:] if "truncated" in store else None
+        record = decode_provenance(store.attrs.get("provenance"), path)
     require_unit_rows(keys, matrix, path)
     return Features(keys, matrix, record, truncated)
 
 
 def features_provenance(path: Path) -> dict[str, Any]:
     """Return who made a feature store, without reading its vectors."""
+    with _opened(path) as store:
+        return decode_provenance(store.attrs.get("provenance"), path)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """Yield a store to read; what is wrong with it becomes one line."""
     if not path.exists():
         raise DaitirError(f"{path} does not exist: run snakemake to make it")
-    with h5py.File(path) as store:
-        return decode_provenance(store.attrs.get("provenance"), path)
+    try:
+        with h5py.File(path) as store:
+            yield store
+    except (OSError, KeyError) as error:
+        raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
 
 
 def require_unit_rows(keys: Sequence[str], matrix: np.ndarray, path: Path) -> None:

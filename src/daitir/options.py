@@ -98,7 +98,7 @@ def path_of_key(model: type[Options], places: tuple[int | str, ...]) -> str:
         kinds = {kind: member for member in here for kind in _kinds_of(member)} if len(here) > 1 else {}
         if place in kinds:
             here = [kinds[place]]
-        else:
+        elif place != "[key]":  # pydantic's sign that the key is at fault, not its value
             keys.append(str(place))
             here = [inner for member in here for inner in _types_at(member, place)]
     return ".".join(keys)
@@ -150,3 +150,5 @@ def read_template(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise DaitirError(f"template {path} does not exist: mend its path in config.yaml") from None
+    except UnicodeDecodeError:
+        raise DaitirError(f"template {path} is not UTF-8 text: save it as that") from None

@@ -68,7 +68,7 @@ def read_samples(sources: Sources) -> Samples:
     stores = {"queries": read_features(sources.queries), "corpus": read_features(sources.corpus)}
     if sources.pictures:
         stores["pictures"] = read_features(*sources.pictures)
-    encoder = require_one_encoder(stores)
+    encoder = require_one_encoder(stores, sources)
     asked = _asked(sources, stores["queries"])
     targets = [dialogue.target for dialogue, _ in asked]
     return Samples(
@@ -86,7 +86,7 @@ def read_samples(sources: Sources) -> Samples:
     )
 
 
-def require_one_encoder(stores: dict[str, Features]) -> dict[str, Any]:
+def require_one_encoder(stores: dict[str, Features], sources: Sources) -> dict[str, Any]:
     """Refuse features of different encoders or widths; return the encoder as far as it concerns images.
 
     What only texts know (their length limit) is in the record of query features alone and is not compared.
@@ -96,10 +96,16 @@ def require_one_encoder(stores: dict[str, Features]) -> dict[str, Any]:
     for role, store in stores.items():
         options = store.provenance["options"]
         known = {name: value for name, value in options.get("encoder", {}).items() if name in image_side}
-        encoders[f"features of {role}"] = {**options, "encoder": known}
+        encoders[_named(role, sources)] = {**options, "encoder": known}
     require_same("encoder", encoders)
-    require_same("width", {f"features of {role}": store.matrix.shape[1] for role, store in stores.items()})
-    return encoders["features of corpus"]
+    require_same("width", {_named(role, sources): store.matrix.shape[1] for role, store in stores.items()})
+    return encoders[_named("corpus", sources)]
+
+
+def _named(role: str, sources: Sources) -> str:
+    """Return a store's role and where it lies; of several shards the first."""
+    path = {"queries": sources.queries, "corpus": sources.corpus, "pictures": (*sources.pictures, "")[0]}[role]
+    return f"features of {role} ({path})"
 
 
 def _asked(sources: Sources, queries: Features) -> list[tuple[Dialogue, int]]:
@@ -152,4 +158,5 @@ def _images(asked: list[tuple[Dialogue, int]], pictures: Features, sources: Sour
             f"features beside {sources.pictures[0]} hold {len(strangers)} images that belong to none of"
             f" {len(asked)} queries, the first is {min(strangers)!r}: remove them and run again"
         )
-    return pictures.rows(keys).reshape(len(asked), count, pictures.matrix.shape[1])
+    source = f"features beside {sources.pictures[0]}"
+    return pictures.rows(keys, source).reshape(len(asked), count, pictures.matrix.shape[1])

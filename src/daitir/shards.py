@@ -6,6 +6,7 @@ holds the digest of the file's bytes.
 
 import io
 import json
+import os
 import tarfile
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ def read_shard(path: Path, keys: Collection[str] | None = None) -> Iterator[Pict
     """
     try:
         with tarfile.open(path, "r:") as tar:
+            _require_end(path)
             waiting: dict[str, tarfile.TarInfo] = {}
             for member in tar:
                 key, _, format_ = member.name.partition(".")
@@ -79,6 +81,16 @@ def read_shard(path: Path, keys: Collection[str] | None = None) -> Iterator[Pict
         raise DaitirError(f"{path} is damaged ({error}): remove it and run again") from None
     if waiting:
         raise DaitirError(f"{path} ends before the record of {next(iter(waiting))}: remove it and run again")
+
+
+def _require_end(path: Path) -> None:
+    """Refuse a tar without its end, two empty blocks: Python reads one that is cut between members as whole."""
+    end = 2 * tarfile.BLOCKSIZE
+    with Path(path).open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - end))
+        if size % tarfile.RECORDSIZE or file.read() != bytes(end):
+            raise DaitirError(f"{path} is cut short at {size} bytes: remove it and run again")
 
 
 def _read_picture(tar: tarfile.TarFile, member: tarfile.TarInfo, meta: dict[str, Any], path: Path) -> Picture:

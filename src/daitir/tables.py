@@ -1,5 +1,7 @@
 """Parquet tables with a fixed schema and their provenance: dialogues, queries, ranks, histories."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +27,8 @@ def write_table(path: Path, table: pa.Table, record: dict[str, Any]) -> None:
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     """Read a table and check that it has the columns and types of ``schema``."""
-    try:
+    with _refusing(path):
         table = pq.read_table(path, partitioning=None)
-    except FileNotFoundError:
-        raise DaitirError(f"{path} does not exist: run snakemake to make it") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
     if table.schema.remove_metadata() != schema:
         raise DaitirError(f"{path} has other columns than {schema.names}: remove it and run again")
     return table
@@ -38,7 +36,20 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
 
 def table_provenance(path: Path) -> dict[str, Any]:
     """Return who made a table."""
-    return decode_provenance((pq.read_schema(path).metadata or {}).get(PROVENANCE), path)
+    with _refusing(path):
+        schema = pq.read_schema(path)
+    return decode_provenance((schema.metadata or {}).get(PROVENANCE), path)
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Turn what is wrong with a file into one line."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise DaitirError(f"{path} does not exist: run snakemake to make it") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
 
 
 def table_digest(table: pa.Table) -> str:

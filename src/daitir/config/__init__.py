@@ -63,7 +63,7 @@ def load_config(values: Any, source: str = "config") -> Config:
         config = Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError(source, describe_faults(error, Config)) from None
-    faults = list(faults_of(config))
+    faults = list(dict.fromkeys(faults_of(config)))  # several systems may share one
     if faults:
         raise ConfigError(source, faults)
     return config

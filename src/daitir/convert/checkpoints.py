@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -10,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from daitir.errors import DaitirError
 from daitir.files import atomic, flush_to_disk
 
+SYSTEM_FAULT = re.compile(r"\(os error (\d+)\)")
 WRAPPERS = ("model", "state_dict")  # the keys under which training programs keep the weights
 
 
@@ -47,8 +50,8 @@ def _load(path: Path) -> Any:
         raise DaitirError(f"{path} does not exist: give the path of a downloaded checkpoint") from None
     except pickle.UnpicklingError as error:
         raise DaitirError(
-            f"{path} holds more than weights, which is not run ({_reason(error)}): save its weights alone,"
-            " with the program that wrote it, and convert those"
+            f"{path} holds something else than weights, which is not run ({_reason(error)}): fetch it again,"
+            " or save its weights alone with the program that wrote it"
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
         raise DaitirError(
@@ -62,7 +65,7 @@ def _reason(error: Exception) -> str:
     for begin in ("Unsupported global:", "Unsupported operand", "Unsupported class"):
         if begin in text:
             text = text[text.index(begin) :]
-    sentence = text.split(". ")[0].split(" was not an allowed")[0]
+    sentence = text.split(". ")[0].split(" was not an allowed")[0].split(" Check the documentation")[0]
     return (sentence[:160] or type(error).__name__).strip()
 
 
@@ -121,8 +124,11 @@ def model_directory(output: Path) -> Iterator[Path]:
         partial.mkdir()
         try:
             yield partial
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(partial, ignore_errors=True)
+            fault = SYSTEM_FAULT.search(str(error)) if isinstance(error, SafetensorError) else None
+            if fault:  # safetensors' own words for a full disk
+                raise OSError(int(fault[1]), str(error)) from error
             raise
         for file in partial.rglob("*"):
             if file.is_file():  # the libraries write weights that their owner alone may read

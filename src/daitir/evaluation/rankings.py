@@ -39,7 +39,10 @@ class Ranking:
         """Take a ranks table apart by seed; every seed must have ranked the same dialogues and rounds."""
         if frame.empty:
             raise DaitirError(f"ranks of {system!r} hold no row: remove the file and run again")
-        by_seed = [metrics.rank_matrix(rows) for _, rows in frame.groupby("seed")]
+        try:
+            by_seed = [metrics.rank_matrix(rows) for _, rows in frame.groupby("seed")]
+        except DaitirError as error:
+            raise DaitirError(f"ranks of {system!r}: {error}") from None
         first = by_seed[0]
         if any(not (m.index.equals(first.index) and m.columns.equals(first.columns)) for m in by_seed):
             raise DaitirError(

@@ -30,7 +30,7 @@ class Questioner:
         return {name: clean(questions[request.key]) for name, request in requests.items()}
 
     def _request(self, name: str, turns: Sequence[str]) -> Request:
-        """Return the request for the next question, kept under all that was said: a template may hide turns."""
+        """Return the request for a question, kept under all that was said: a template may hide turns."""
         return Request(
             key=canonical_json(list(turns)),
             message=self.template.fill_with_turns(turns),
