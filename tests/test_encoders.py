@@ -137,4 +137,4 @@ def test_options_know_what_changes_images(name):
     own = {"blip": {"revision", "image_size"}, "beit3": set()}.get(name, {"revision"})
     assert set(options.only("bytes")) == {"kind", "model", "dtype"} | own
     assert set(options.only("text")) == {"max_tokens"}
-    assert set(options.only("how")) == {"batch_size", "device", "workers"}
+    assert set(options.only("how")) == {"batch_size", "device", "workers", "per_second"}

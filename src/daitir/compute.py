@@ -108,8 +108,19 @@ def require_filled(model: str, network: Any, lacking: Iterable[str]) -> None:
         )
 
 
+def require_vocabulary(model: str, tokenizer: Any) -> None:
+    """Refuse a tokenizer that knows no words: transformers makes one where the file is missing."""
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise DaitirError(
+            f"a tokenizer of model {model} knows no words: its vocabulary (tokenizer.json, or the files that"
+            " older models have) is missing; give a complete model"
+        )
+
+
 def call_loader(load: Any, model: str, **settings: Any) -> Any:
     """Call one of the libraries' loaders; what it cannot load becomes one line."""
+    from safetensors import SafetensorError
+
     try:
         return load(model, **settings)
     except pickle.UnpicklingError as error:
@@ -119,7 +130,7 @@ def call_loader(load: Any, model: str, **settings: Any) -> Any:
             f"model {model} has a pickle that is damaged or holds more than weights, and is not run"
             f" ({found[:160]}): give a model with safetensors"
         ) from error
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
         raise DaitirError(
             f"model {model} cannot be loaded ({_beginning(error)}): is it a complete model folder, or a"
             " hub id that may be fetched from here?"

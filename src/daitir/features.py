@@ -63,8 +63,7 @@ def write_features(
     require_unit_rows(keys, matrix, path)
     order = sorted(range(len(keys)), key=keys.__getitem__)
     names = np.array([keys[row].encode() for row in order], dtype=object)
-    # HDF5 chunks nothing that is empty: a shard without dialogues.
-    chunk = (min(CHUNK_ROWS, len(keys)), matrix.shape[1]) if len(keys) else None
+    chunk = (max(1, min(CHUNK_ROWS, len(keys))), matrix.shape[1])
     with atomic(path) as partial, _new_store(partial) as store:
         store.attrs["provenance"] = encode_provenance(record)
         store.create_dataset("keys", data=names, dtype=h5py.string_dtype("utf-8"), track_times=False)

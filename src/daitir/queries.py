@@ -1,5 +1,6 @@
 """Queries: what the reformulator made of each dialogue at each round."""
 
+import re
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ from daitir.errors import DaitirError
 from daitir.files import canonical_json, digest_text
 from daitir.tables import read_table, write_table
 
+SHARD = re.compile(r"(\d+)-of-(\d+)")
 SCHEMA = pa.schema(
     [
         ("dialogue_id", pa.string()),
@@ -54,7 +56,10 @@ def picture_key(dialogue_id: str, round_: int, k: int) -> str:
 
 def picks_shard(dialogue_ids: list[str], shard: str) -> set[str]:
     """Return the ids of one shard, ``{s}-of-{n}``; ids are dealt in turn: sizes differ by one at most."""
-    place, count = (int(part) for part in shard.split("-of-"))
+    named = SHARD.fullmatch(shard)
+    place, count = (int(part) for part in named.groups()) if named else (0, 0)
+    if place >= count:
+        raise DaitirError(f"there is no shard {shard!r}: write {{s}}-of-{{n}}, s from 0 and below n")
     return set(sorted(dialogue_ids)[place::count])
 
 

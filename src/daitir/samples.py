@@ -104,7 +104,7 @@ def require_one_encoder(stores: dict[str, Features], sources: Sources) -> dict[s
 
 def _named(role: str, sources: Sources) -> str:
     """Return a store's role and where it lies; of several shards the first."""
-    path = {"queries": sources.queries, "corpus": sources.corpus, "pictures": (*sources.pictures, "")[0]}[role]
+    path = sources.pictures[0] if role == "pictures" else getattr(sources, role)
     return f"features of {role} ({path})"
 
 

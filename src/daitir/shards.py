@@ -77,14 +77,14 @@ def read_shard(path: Path, keys: Collection[str] | None = None) -> Iterator[Pict
                     waiting[key] = member
     except FileNotFoundError:
         raise DaitirError(f"{path} does not exist: run snakemake to make it") from None
-    except (tarfile.TarError, EOFError, KeyError, ValueError) as error:
+    except (tarfile.TarError, EOFError, KeyError, ValueError, OSError) as error:
         raise DaitirError(f"{path} is damaged ({error}): remove it and run again") from None
     if waiting:
         raise DaitirError(f"{path} ends before the record of {next(iter(waiting))}: remove it and run again")
 
 
 def _require_end(path: Path) -> None:
-    """Refuse a tar without its end, two empty blocks: Python reads one that is cut between members as whole."""
+    """Refuse a tar without its end, two empty blocks: one cut between members would be read as whole."""
     end = 2 * tarfile.BLOCKSIZE
     with Path(path).open("rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -126,5 +126,5 @@ def shard_provenance(path: Path) -> dict[str, Any]:
             return decode_provenance(tar.pax_headers.get(PROVENANCE), path)
     except FileNotFoundError:
         raise DaitirError(f"{path} does not exist: run snakemake to make it") from None
-    except tarfile.TarError as error:
+    except (tarfile.TarError, OSError) as error:
         raise DaitirError(f"{path} is damaged ({error}): remove it and run again") from None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
@@ -19,6 +20,7 @@ from daitir.compute import (
     load_weights,
     pad_batch,
     padded_length,
+    require_vocabulary,
     use_one_thread,
 )
 from daitir.errors import DaitirError
@@ -36,7 +38,8 @@ class TransformersChat:
         self.device = find_device(options.device)
         settings = {"revision": options.revision, "trust_remote_code": options.trust_remote_code}
         self.tokenizer = call_loader(AutoTokenizer.from_pretrained, options.model, **settings)
-        if self.tokenizer.chat_template is None:
+        require_vocabulary(options.model, self.tokenizer)
+        if not self.tokenizer.chat_template:
             raise DaitirError(
                 f"model {options.model} has no chat template: choose an instruction-tuned model"
             )
@@ -65,7 +68,13 @@ class TransformersChat:
 
     def _tokenise(self, message: str) -> list[int]:
         chat = [{"role": "user", "content": message}]
-        text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        try:
+            text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:
+            raise DaitirError(
+                f"the chat template of model {self.options.model} cannot be filled ({error}): give a complete"
+                " model, or one that takes a single message of its user"
+            ) from None
         return self.tokenizer(text, add_special_tokens=False).input_ids
 
     def _require_room(self, message: str, length: int) -> None:

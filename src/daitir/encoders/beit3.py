@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import XLMRobertaTokenizer
 
-from daitir.compute import call_loader, require_filled
+from daitir.compute import call_loader, require_filled, require_vocabulary
 from daitir.encoders import Beit3Options
 from daitir.encoders.base import DualEncoder
 from daitir.encoders.hub import require_kind
@@ -31,6 +31,7 @@ class Beit3Encoder(DualEncoder):
         folder = Path(options.model)
         self.size = read_size(folder)
         self.tokenizer = call_loader(XLMRobertaTokenizer.from_pretrained, options.model)
+        require_vocabulary(options.model, self.tokenizer)
         if len(self.tokenizer) > self.size.vocabulary:
             raise DaitirError(
                 f"model {folder} has {self.size.vocabulary} word embeddings and a tokenizer of"

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
 
-from daitir.compute import call_loader, load_weights
+from daitir.compute import call_loader, load_weights, require_vocabulary
 from daitir.encoders import BlipOptions, ClipOptions, SiglipOptions
 from daitir.encoders.base import DualEncoder
 from daitir.errors import DaitirError
@@ -26,6 +26,7 @@ class HubEncoder(DualEncoder):
         found = call_loader(AutoConfig.from_pretrained, options.model, **hub).model_type
         require_kind(options.model, found, options.kind)
         self.tokenizer = call_loader(AutoTokenizer.from_pretrained, options.model, **hub)
+        require_vocabulary(options.model, self.tokenizer)
         # The PIL processor even where torchvision is installed: pixels must not depend on what else is there.
         self.processor = call_loader(
             AutoImageProcessor.from_pretrained, options.model, backend="pil", **hub, **processing

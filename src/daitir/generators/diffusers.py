@@ -161,7 +161,7 @@ class DiffusersGenerator:
                 f"model {self.options.model} needs more memory than {self.device} has: lower `batch_size`, or"
                 " set `offload` to model"
             ) from error
-        except (ValueError, TypeError, AttributeError, RuntimeError) as error:
+        except (ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
             raise DaitirError(
                 f"{self.arguments.name} of model {self.options.model} does not draw with these options"
                 f" ({str(error)[:300]}): mend the generator"

@@ -10,7 +10,7 @@ import torch
 import transformers
 from diffusers import DiffusionPipeline
 
-from daitir.compute import call_loader, load_weights
+from daitir.compute import call_loader, load_weights, require_vocabulary
 from daitir.errors import DaitirError
 from daitir.generators import DiffusersOptions
 
@@ -32,6 +32,9 @@ def load_pipeline(options: DiffusersOptions, device: str) -> Any:
     pipeline = call_loader(
         DiffusionPipeline.from_pretrained, str(folder), dtype=dtype, use_safetensors=True, **parts
     )
+    for name, part in pipeline.components.items():
+        if name.startswith("tokenizer") and part is not None:
+            require_vocabulary(options.model, part)
     takes = inspect.signature(pipeline.__call__).parameters
     if "prompt" not in takes or "image" in takes:
         raise DaitirError(

@@ -4,6 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from daitir.errors import DaitirError
+
 SHARES = ("hits@", "recall@")
 MINUS = "\N{MINUS SIGN}"
 
@@ -57,7 +59,9 @@ def cells(table: pd.DataFrame, **chosen: Any) -> pd.DataFrame:
 def cell(table: pd.DataFrame, **chosen: Any) -> Any:
     """Return the one row of a table whose columns have the chosen values."""
     rows = list(cells(table, **chosen).itertuples(index=False))
-    assert len(rows) == 1, f"{len(rows)} rows for {chosen}"
+    if len(rows) != 1:
+        wanted = ", ".join(f"{column} {value}" for column, value in chosen.items())
+        raise DaitirError(f"a table has {len(rows)} rows of {wanted}, not one: remove `tables` and run again")
     return rows[0]
 
 

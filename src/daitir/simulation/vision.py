@@ -22,7 +22,15 @@ from transformers import (
     BlipForQuestionAnswering,
 )
 
-from daitir.compute import by_padded_length, call_loader, find_device, load_weights, pad_batch, use_one_thread
+from daitir.compute import (
+    by_padded_length,
+    call_loader,
+    find_device,
+    load_weights,
+    pad_batch,
+    require_vocabulary,
+    use_one_thread,
+)
 from daitir.errors import DaitirError
 from daitir.simulation import TransformersAnswerer
 
@@ -62,6 +70,7 @@ class VisionModel:
         settings = {"revision": options.revision, "trust_remote_code": options.trust_remote_code}
         config = call_loader(AutoConfig.from_pretrained, options.model, **settings)
         self.processor = call_loader(AutoProcessor.from_pretrained, options.model, **settings)
+        require_vocabulary(options.model, self.processor.tokenizer)
         self.kind = kind_of(config, self.processor, options)
         self.dtype = getattr(torch, options.dtype)
         self.model = load_weights(self.kind.loader, options.model, dtype=self.dtype, **settings).to(

@@ -75,7 +75,7 @@ def encode_corpus(
         path = inside(folder, name, str(names))
         try:
             data = path.read_bytes()
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise DaitirError(
                 f"{path} does not exist, but {names} lists it: fetch it or mend the list"
             ) from None

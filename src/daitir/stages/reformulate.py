@@ -54,6 +54,10 @@ def run(
     published = published_file(options, known, released)
     everyone = read_dialogues(dialogues)
     chosen = picks_shard([dialogue.dialogue_id for dialogue in everyone], shard)
+    if not chosen:
+        raise DaitirError(
+            f"{dialogues} has {len(everyone)} dialogues, none for shard {shard}: lower `shards:`"
+        )
     work = [
         (dialogue, asked_rounds(dialogue, options.rounds, dialogues))
         for dialogue in everyone

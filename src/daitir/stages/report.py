@@ -1,5 +1,6 @@
 """Report: one HTML page that says what a run shows, from its tables, figures, ranks and pictures."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -86,17 +87,30 @@ def section(config: Configured, layout: Layout, run_of: Measured, published: lis
 
 def read_csv(path: Path) -> pd.DataFrame:
     """Read a table of the measures."""
-    if not path.exists():
-        raise DaitirError(f"{path} does not exist: run snakemake to make it")
+    text = read_whole(path, "\n")
     names = dict.fromkeys(("dialogues", "system", "baseline"), str)  # a system may be called 2024 or NA
-    return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
+    try:
+        return pd.read_csv(io.StringIO(text), dtype=names, keep_default_na=False, na_values=[""])
+    except ValueError as error:
+        raise DaitirError(f"{path} is no table ({error}): remove it and run again") from None
 
 
 def read_figure(path: Path) -> str:
     """Read a figure."""
-    if not path.exists():
-        raise DaitirError(f"{path} does not exist: run snakemake to make it")
-    return path.read_text(encoding="utf-8")
+    return read_whole(path, "</svg>\n")
+
+
+def read_whole(path: Path, end: str) -> str:
+    """Return the text of a file that the measures wrote; one without its end is cut short."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DaitirError(f"{path} does not exist: run snakemake to make it") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
+    if not text.endswith(end):
+        raise DaitirError(f"{path} is cut short: remove it and run again")
+    return text
 
 
 def main() -> None:
