@@ -52,32 +52,39 @@ def test_model_digest_follows_content_and_not_place(tmp_path):
     assert one == two != three
 
 
-def test_change_at_the_end_of_a_huge_file_changes_the_digest(tmp_path, monkeypatch):
-    """Of a huge file only the edges are read."""
+def test_of_a_huge_file_blocks_are_read(tmp_path, monkeypatch):
+    """Of three blocks of four bytes a change at the end or in the middle counts, one between does not."""
     monkeypatch.setattr("daitir.files.WHOLE_DIGEST_LIMIT", 10)
-    monkeypatch.setattr("daitir.files.EDGE", 4)
-    for name, content in [
-        ("one", b"head........tail"),
-        ("two", b"head........tale"),
-        ("three", b"head..//....tail"),
-    ]:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "model.safetensors").write_bytes(content)
-    one, two, three = (digest_model(tmp_path / name) for name in ("one", "two", "three"))
-    assert one != two
-    assert one == three
+    monkeypatch.setattr("daitir.files.BLOCK", 4)
+    monkeypatch.setattr("daitir.files.BLOCKS", 3)
+    texts = ("head....body....tail", "head....body....tale", "head....bodi....tail", "head./..body....tail")
+    for number, text in enumerate(texts):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "model.safetensors").write_text(text)
+    one, end, middle, between = (digest_model(tmp_path / str(number)) for number in range(4))
+    assert len({one, end, middle}) == 3
+    assert between == one
 
 
-@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../secret.png", "link/secret.png"])
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../secret.png", "a/../b.png"])
 def test_path_that_leaves_its_folder_is_refused(tmp_path, name):
-    """Absolute names, dots and links out are refused by name."""
-    root = tmp_path / "images"
-    root.mkdir()
-    (root / "link").symlink_to(tmp_path)
+    """Absolute names and dots are refused by name."""
     with pytest.raises(DaitirError, match="leaves its folder"):
-        inside(root, name, "corpus.json")
+        inside(tmp_path, name, "corpus.json")
 
 
 def test_path_inside_its_folder_is_taken(tmp_path):
     """Sub-folders are fine."""
-    assert inside(tmp_path, "sub/a.png", "corpus.json") == tmp_path / "sub" / "a.png"
+    assert inside(tmp_path, "sub/a..b.png", "corpus.json") == tmp_path / "sub" / "a..b.png"
+
+
+def test_links_in_a_folder_are_the_users_own(tmp_path):
+    """COCO may lie on another disk: a folder or a file of the corpus is then a link."""
+    disk, root = tmp_path / "disk", tmp_path / "coco"
+    for folder in (disk, root):
+        folder.mkdir()
+    (disk / "a.jpg").write_bytes(b"a")
+    (root / "unlabeled2017").symlink_to(disk)
+    (root / "b.jpg").symlink_to(disk / "a.jpg")
+    for name in ("unlabeled2017/a.jpg", "b.jpg"):
+        assert inside(root, name, "corpus.json").read_bytes() == b"a"

@@ -1,9 +1,12 @@
 """An edit of the config redoes exactly what depends on it."""
 
+import json
+
 import pytest
 import yaml
+from PIL import Image
 
-from tests.workflow.conftest import ROOT
+from tests.workflow.conftest import ROOT, count_jobs
 
 EVALUATION = {"measure_ranks": 1, "write_report": 1}
 
@@ -112,3 +115,33 @@ def test_other_shards_are_other_files(finished, smoke):
     planned = finished.planned(config)
     assert planned["reformulate_dialogues"] == planned["generate_images"] == 3
     assert "train_fusion" not in planned
+
+
+def test_pictures_of_a_folder_are_followed(run_folder, smoke):
+    """Without a list, a picture added below the folder or replaced is listed again; a text file is not."""
+    config = smoke() | {"systems": {"text": {"encoder": "blip", "queries": "raw", "method": "text"}}}
+    del config["fusions"]
+    config["corpora"] = {"mine": {"images": "pictures"}}
+    config["dialogues"] = {
+        "few-val": {"file": "mine.jsonl", "format": "jsonl", "corpus": "mine", "rounds": 1}
+    }
+    below = run_folder.folder / "pictures" / "below"
+    below.mkdir(parents=True)
+    for number in range(3):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(below / f"{number}.png")
+    line = {"id": "one", "target": "below/1.png", "turns": ["a red star"]}
+    (run_folder.folder / "mine.jsonl").write_text(json.dumps(line))
+    target = "results/smoke/features/blip/corpora/mine.h5"
+
+    def planned() -> dict[str, int]:
+        return count_jobs(run_folder.run("--dry-run", "--cores", "2", target, config=config))
+
+    run_folder.run("--cores", "2", target, config=config)
+    assert planned() == {}
+    (run_folder.folder / "pictures" / "README.txt").write_text("mine")
+    assert planned() == {}
+    Image.new("RGB", (9, 9)).save(below / "1.png")
+    assert planned() == {"list_corpus": 1, "encode_corpus": 1}
+    run_folder.run("--cores", "2", target, config=config)
+    Image.new("RGB", (9, 9)).save(below / "9.png")
+    assert planned() == {"list_corpus": 1, "encode_corpus": 1}

@@ -27,7 +27,7 @@ rule fetch_benchmarks:
 
 rule list_corpus:
     input:
-        images=plan.corpus_images,
+        images=ancient(plan.corpus_images),
     output:
         list=layout.corpus_list("{corpus}"),
     log:
@@ -39,7 +39,7 @@ rule list_corpus:
     resources:
         mem_mb=1_000,
     params:
-        code=code_revision("daitir.stages.list_corpus"),
+        options=plan.list_options,
     shell:
         "python -m daitir.stages.list_corpus --images {input.images:q} --output {output.list:q} 2>&1 | tee {log:q}"
 
@@ -73,7 +73,8 @@ rule import_dialogues:
 
 rule simulate:
     input:
-        unpack(plan.simulated_corpus),
+        list=plan.simulated_list,
+        images=ancient(plan.simulated_images),
     output:
         dialogues=layout.simulated("{simulation}"),
         provenance=f"{layout.results}/simulated/{{simulation}}.provenance.json",

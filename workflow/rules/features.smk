@@ -1,7 +1,7 @@
 rule encode_corpus:
     input:
         list=plan.corpus_list,
-        images=plan.corpus_images,
+        images=ancient(plan.corpus_images),
     output:
         features=layout.corpus_features("{encoder}", "{corpus}"),
     log:
@@ -29,9 +29,8 @@ rule encode_corpus:
 
 rule encode_queries:
     input:
+        unpack(ancient(plan.known_encoded_queries)),
         queries=plan.query_shards,
-        known_queries=ancient(plan.known_queries),
-        known_features=ancient(plan.known_query_features),
     output:
         features=layout.query_features("{encoder}", "{reformulator}", "{dialogues}"),
     log:
@@ -60,9 +59,8 @@ rule encode_queries:
 
 rule encode_images:
     input:
+        unpack(ancient(plan.known_encoded_images)),
         shard=layout.images("{generator}", "{reformulator}", "{dialogues}", "{shard}"),
-        known_shards=ancient(plan.known_images),
-        known_features=ancient(plan.known_image_features),
     output:
         features=layout.image_features("{encoder}", "{generator}", "{reformulator}", "{dialogues}", "{shard}"),
     log:

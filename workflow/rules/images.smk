@@ -12,7 +12,7 @@ rule generate_images:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 24_000 * attempt,
+        mem_mb=lambda wildcards, attempt: 48_000 * attempt,
         runtime="4h",
         gpu=plan.gpu("generator", "generator"),
     params:

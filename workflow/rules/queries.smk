@@ -12,7 +12,7 @@ rule reformulate_dialogues:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
+        mem_mb=lambda wildcards, attempt: 24_000 * attempt,
         runtime="4h",
         gpu=plan.gpu("reformulator", "reformulator"),
     params:

@@ -1,5 +1,7 @@
 """Faults of a config that no single key shows: names that nothing has, parts that do not fit together."""
 
+import ast
+import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,6 +144,8 @@ def missing_files(config: Config) -> Iterator[str]:
 
 
 def _missing_files(path: str, component: Options) -> Iterator[str]:
+    if hasattr(component, "function"):
+        yield from _missing_code(path, component.function)
     fields = component.only("bytes", "text")
     for field, value in fields.items():
         if field.endswith("_template") and value is not None and not Path(value).is_file():
@@ -149,6 +153,22 @@ def _missing_files(path: str, component: Options) -> Iterator[str]:
         is_loaded = field == "model" and getattr(component, "kind", None) != "openai"
         if is_loaded and not Path(value).is_dir() and not HUB_ID.fullmatch(value):
             yield f"{path}.model: there is no folder {value}, and it is no hub id (owner/name)"
+
+
+def _missing_code(path: str, function: str) -> Iterator[str]:
+    """Yield why the module of ``package.module:Name`` cannot be read; nothing of it is run."""
+    module = function.partition(":")[0]
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        found = None
+    if found is None or not found.origin:
+        yield f"{path}.function: there is no module {module}; mend its name, or put its folder on PYTHONPATH"
+        return
+    try:
+        ast.parse(Path(found.origin).read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError) as error:
+        yield f"{path}.function: {found.origin} is not Python ({error}): mend it"
 
 
 def _unknown(path: str, name: str, known: dict[str, Any], what: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ from typing import Any
 from daitir.config.parts import System
 from daitir.options import Options
 from daitir.planning.view import View
+from daitir.planning.work import Pictures, Texts
 
 
 class StageInputs(View):
@@ -26,10 +27,13 @@ class StageInputs(View):
         """Folder of a corpus's images."""
         return str(self.config.corpora[w.corpus].images)
 
-    def simulated_corpus(self, w: Any) -> dict[str, str]:
-        """List and folder of the corpus that a simulation talks about."""
-        corpus = self.config.simulations[w.simulation].corpus
-        return {"list": self.list_of(corpus), "images": str(self.config.corpora[corpus].images)}
+    def simulated_list(self, w: Any) -> str:
+        """List of the corpus that a simulation talks about."""
+        return self.list_of(self.config.simulations[w.simulation].corpus)
+
+    def simulated_images(self, w: Any) -> str:
+        """Folder of the images that a simulation talks about."""
+        return str(self.config.corpora[self.config.simulations[w.simulation].corpus].images)
 
     def list_of(self, corpus: str) -> str:
         """List of a corpus: the one that the config names, or that of all its images."""
@@ -47,50 +51,44 @@ class StageInputs(View):
         folder = _published(self.config.generators[w.generator], "folders", w.dialogues)
         return {"folder": folder, "dialogues": [self.layout.dialogues(w.dialogues)] if folder else []}
 
-    # Round 0, where another dialogue set with the same captions has made it.
+    # Round 0, where another dialogue set with the same captions makes it (planning/work.py).
 
     def known_dialogues(self, w: Any) -> list[str]:
         """Dialogue set that round 0 is shared with; none if it is not shared."""
-        return [self.layout.dialogues(name) for name in self._known(w)]
+        shared = self.config.dialogues[w.dialogues].round_0_from
+        return [] if shared is None else [self.layout.dialogues(shared)]
 
     def known_queries(self, w: Any) -> list[str]:
-        """Queries of the dialogue set that round 0 is shared with."""
-        return [
-            self.layout.queries(w.reformulator, name, shard)
-            for name in self._known(w, w.reformulator)
-            for shard in self.shards(name)
-        ]
+        """Queries that those of round 0 are taken over from."""
+        return self._queries_of(w, self.work.source_of_texts(_texts(w)))
 
     def known_images(self, w: Any) -> list[str]:
-        """Images of the dialogue set that round 0 is shared with."""
-        return [
-            self.layout.images(w.generator, w.reformulator, name, shard)
-            for name in self._known(w, w.reformulator)
-            if not hasattr(self.config.generators[w.generator], "folders")
-            for shard in self.shards(name)
-        ]
+        """Images that those of round 0 are taken over from."""
+        return self._images_of(w, self.work.source_of_pictures(_pictures(w)))
 
-    def known_query_features(self, w: Any) -> list[str]:
-        """Features of the queries that round 0 is shared with."""
-        return [
-            self.layout.query_features(w.encoder, w.reformulator, name)
-            for name in self._known(w, w.reformulator)
-        ]
+    def known_encoded_queries(self, w: Any) -> dict[str, list[str]]:
+        """Queries and features that those of round 0 are taken over from."""
+        shared = self.work.source_of_encoded_texts(w.encoder, _texts(w))
+        features = [] if shared is None else [self.layout.query_features(w.encoder, w.reformulator, shared)]
+        return {"known_queries": self._queries_of(w, shared), "known_features": features}
 
-    def known_image_features(self, w: Any) -> list[str]:
-        """Features of the images that round 0 is shared with."""
-        return [
-            self.layout.image_features(w.encoder, w.generator, w.reformulator, name, shard)
-            for name in self._known(w, w.reformulator)
-            if self.known_images(w)
-            for shard in self.shards(name)
-        ]
+    def known_encoded_images(self, w: Any) -> dict[str, list[str]]:
+        """Images and features that those of round 0 are taken over from."""
+        shared = self.work.source_of_encoded_pictures(w.encoder, _pictures(w))
+        made_of = (w.encoder, w.generator, w.reformulator, str(shared))
+        features = [self.layout.image_features(*made_of, shard) for shard in self._shards_of(shared)]
+        return {"known_shards": self._images_of(w, shared), "known_features": features}
 
-    def _known(self, w: Any, reformulator: str | None = None) -> list[str]:
-        """Return the set that round 0 is shared with; published queries, which may differ, share nothing."""
-        shared = self.config.dialogues[w.dialogues].round_0_from
-        published = reformulator is not None and hasattr(self.config.reformulators[reformulator], "files")
-        return [] if shared is None or published else [shared]
+    def _queries_of(self, w: Any, dialogues: str | None) -> list[str]:
+        shards = self._shards_of(dialogues)
+        return [self.layout.queries(w.reformulator, str(dialogues), shard) for shard in shards]
+
+    def _images_of(self, w: Any, dialogues: str | None) -> list[str]:
+        shards = self._shards_of(dialogues)
+        return [self.layout.images(w.generator, w.reformulator, str(dialogues), shard) for shard in shards]
+
+    def _shards_of(self, dialogues: str | None) -> list[str]:
+        return [] if dialogues is None else self.shards(dialogues)
 
     def query_shards(self, w: Any) -> list[str]:
         """Queries of all shards of a dialogue set."""
@@ -136,3 +134,11 @@ class StageInputs(View):
 def _published(component: Options, field: str, dialogues: str) -> list[str]:
     published = getattr(component, field, None)
     return [] if published is None else [str(published[dialogues])]
+
+
+def _texts(w: Any) -> Texts:
+    return Texts(w.reformulator, w.dialogues)
+
+
+def _pictures(w: Any) -> Pictures:
+    return Pictures(w.generator, w.reformulator, w.dialogues)

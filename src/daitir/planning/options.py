@@ -1,9 +1,11 @@
 """Options of each stage: one sorted JSON text a rule, which holds what changes the bytes and nothing else."""
 
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from daitir.files import canonical_json
+from daitir.files import canonical_json, digest_text
 from daitir.options import Options, local_digests
 from daitir.planning.view import View
 from daitir.provenance import code_revision
@@ -17,6 +19,10 @@ class StageOptions(View):
         dialogues = self.config.dialogues[w.dialogues]
         wanted = dialogues.model_dump(include={"format", "rounds", "limit"})
         return _stage_options("import_dialogues", **wanted)
+
+    def list_options(self, w: Any) -> str:
+        """Options of the listing of a corpus: which pictures lie in its folder, wherever below it."""
+        return _stage_options("list_corpus", pictures=_pictures_in(self.config.corpora[w.corpus].images))
 
     def reformulate_options(self, w: Any) -> str:
         """Options of the reformulation of one shard."""
@@ -124,3 +130,15 @@ def _code_digests(component: Options) -> dict[str, str]:
     """Digest of code of the user's own that a component names as ``package.module:Name``."""
     function = getattr(component, "function", None)
     return {} if function is None else {"function": code_revision(function.partition(":")[0])}
+
+
+@cache
+def _pictures_in(folder: Path) -> str:
+    """Digest of names, sizes and times of the pictures below a folder, of which its own time says little."""
+    from daitir.corpora import images_below
+
+    if not folder.is_dir():
+        return "none"
+    names, _ = images_below(folder)
+    stats = ((name, (folder / name).stat()) for name in names)
+    return digest_text(*(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats))

@@ -5,6 +5,7 @@ from typing import Any
 from daitir.config import Config
 from daitir.config.parts import System
 from daitir.layout import Layout, shard_names
+from daitir.planning.work import Work
 
 
 class View:
@@ -13,6 +14,7 @@ class View:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.layout = Layout(str(config.results))
+        self.work = Work(config)
 
     def shards(self, dialogues: str) -> list[str]:
         """Names of a dialogue set's shards."""
