@@ -36,9 +36,7 @@ def small_config(folder):
         Image.new("RGB", (4, 4)).save(folder / "images" / name)
     (folder / "pool.json").write_text(json.dumps(names))
     for name, number in (("a", 5), ("b", 5), ("t", 6)):
-        turns = [
-            {"img": names[at % 4], "dialog": [f"caption {at}", f"{name}?", "no"]} for at in range(number)
-        ]
+        turns = [{"img": names[at % 4], "dialog": [f"caption {at}", "is it?", "no"]} for at in range(number)]
         (folder / f"{name}.json").write_text(json.dumps(turns))
     return yaml.safe_load((Path(__file__).parent / "data" / "preflight.yaml").read_text())
 

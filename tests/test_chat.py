@@ -1,6 +1,7 @@
 """Chat models: an answer follows from its message alone; a useless one is known, and asked for again."""
 
 import pytest
+import torch
 
 from daitir.chat import OpenAIChatOptions, TransformersChatOptions
 from daitir.chat.answers import AnswerStore, clean, fault
@@ -137,3 +138,15 @@ def test_a_request_that_stays_unanswered_is_named(tmp_path):
     ):
         asks(server, requests, attempts=3)
     assert [request.message for request in server.requests] == ["one", "two", "two", "two"]
+
+
+def too_little_memory(*_):
+    raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def test_too_little_memory_is_one_line(folder):
+    """The model, and what to do."""
+    chat = TransformersChat(options(folder))
+    chat.model.register_forward_pre_hook(too_little_memory)
+    with pytest.raises(DaitirError, match="llama needs more memory than cpu has: lower `batch_size` or"):
+        next(chat.answer(["a star"], 0))

@@ -50,6 +50,19 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "error",
+    [torch.cuda.OutOfMemoryError("CUDA out of memory. Tried ..."), RuntimeError("MPS backend out of memory")],
+)
+def test_too_little_memory_is_one_line(error):
+    """What needs it, where, and what to do; another fault stays as it is."""
+    wanted = "^model tiny needs more memory than cuda has: lower `batch_size`$"
+    with pytest.raises(DaitirError, match=wanted), compute.memory_of("tiny", "cuda", "lower `batch_size`"):
+        raise error
+    with pytest.raises(RuntimeError, match="another"), compute.memory_of("tiny", "cuda", "nothing"):
+        raise RuntimeError("another")
+
+
+@pytest.mark.parametrize(
     ("damage", "message"),
     [
         (
@@ -131,3 +144,22 @@ def test_a_model_that_is_not_there_is_one_line(tmp_path):
         compute.load_weights(BlipForImageTextRetrieval, str(tmp_path))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("section", "setting"),
+    [
+        ("text_config", {"hidden_size": "16"}),
+        ("vision_config", 3),
+        ("text_config", {"num_attention_heads": 0}),
+    ],
+)
+def test_a_setting_of_another_type_is_one_line(tmp_path, section, setting):
+    """A config that somebody edited, or another program wrote."""
+    file = tiny.blip(tmp_path / "blip") / "config.json"
+    config = json.loads(file.read_text())
+    config[section] = config[section] | setting if isinstance(setting, dict) else setting
+    file.write_text(json.dumps(config))
+    with pytest.raises(DaitirError, match=r"model .*blip cannot be loaded \(") as caught:
+        compute.load_weights(BlipForImageTextRetrieval, str(tmp_path / "blip"))
+    assert "\n" not in str(caught.value)

@@ -28,7 +28,7 @@ def run(blip, tmp_path, monkeypatch):
 
     def run(what, output, *arguments, **settings):
         encoder = {"kind": "blip", "model": "model", "revision": None, "dtype": "float32"} | settings
-        record = {"code": "revision-2", "digests": {"model": "ab"}, "encoder": encoder}
+        record = {"code": "revision-3", "digests": {"model": "ab"}, "encoder": encoder}
         how = {"encoder": {"device": "cpu", "batch_size": 4, "workers": 0}}
         line = [
             what,
@@ -93,6 +93,36 @@ def test_a_text_that_differs_is_encoded(run, tmp_path):
     taken = [np.array_equal(row, -other) for row, other in zip(ours, alone.matrix, strict=True)]
     assert taken == [True, False, True, False]
     assert np.array_equal(ours[1::2], alone.matrix[1::2])
+
+
+def marked_old(path, versions):
+    """Write a store anew with its features turned round, as other versions might make them."""
+    made = read_features(path)
+    write_features(path, made.keys, -made.matrix, made.provenance | versions, made.truncated)
+
+
+OLD = {"versions": {"torch": "1.0"}}
+
+
+def test_features_of_other_versions_are_made_again(run, tmp_path, capsys):
+    """The record of the new store names the versions of now; of several stores only the old are left."""
+    write_sets(tmp_path)
+    run("queries", "theirs.h5", "--queries", *THEIRS, max_tokens=16)
+    marked_old(tmp_path / "theirs.h5", OLD)
+    alone = run("queries", "alone.h5", "--queries", "ours.parquet", max_tokens=16)
+    assert run("queries", "ours.h5", "--queries", "ours.parquet", *KNOWN, max_tokens=16) == alone
+    assert "note: theirs.h5 was made by other versions: not taken" in capsys.readouterr().err
+    pictures = [Picture(f"d{n}_r0_k1", png(n), "png", {}) for n in range(2)]
+    known = ["--known-shards", "0.tar", "1.tar", "--known-features", "0.h5", "1.h5"]
+    for number, versions in enumerate(({}, OLD)):
+        write_shard(tmp_path / f"{number}.tar", pictures[number : number + 1], {})
+        run("pictures", f"{number}.h5", "--shard", f"{number}.tar")
+        marked_old(tmp_path / f"{number}.h5", versions)
+    write_shard(tmp_path / "ours.tar", pictures, {})
+    run("pictures", "alone.h5", "--shard", "ours.tar")
+    run("pictures", "ours.h5", "--shard", "ours.tar", *known)
+    ours, alone = (read_features(tmp_path / name).matrix for name in ("ours.h5", "alone.h5"))
+    assert np.array_equal(ours, alone * [[-1], [1]])
 
 
 def test_features_of_another_making_are_refused(run, tmp_path):

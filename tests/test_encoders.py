@@ -138,3 +138,18 @@ def test_options_know_what_changes_images(name):
     assert set(options.only("bytes")) == {"kind", "model", "dtype"} | own
     assert set(options.only("text")) == {"max_tokens"}
     assert set(options.only("how")) == {"batch_size", "device", "workers", "per_second"}
+
+
+def too_little_memory(*_):
+    raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def test_too_little_memory_is_one_line(encoder_of, monkeypatch):
+    """On either side of the encoder."""
+    encoder = encoder_of()
+    for side in ("text_features", "image_features"):
+        monkeypatch.setattr(encoder, side, too_little_memory)
+    with pytest.raises(DaitirError, match="needs more memory than cpu has: lower `batch_size`"):
+        encoder.encode_texts(texts(1))
+    with pytest.raises(DaitirError, match="needs more memory than cpu has: lower `batch_size`"):
+        encoder.encode_images(pictures(1))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -197,6 +198,30 @@ def test_check_names_all_that_is_missing_or_wrong(tmp_path):
         DaitirError, match=f"{NAME} has another sha256; .*Human_BLIP2.json is missing: remove"
     ):
         fetch.check([NAME, "Human_BLIP2.json"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "is_refused"),
+    [
+        (f"resources/chatir/{NAME}", True),
+        (f"far/away/resources/chatir/{NAME}", True),
+        ("resources/chatir/mine.json", False),
+        (f"chatir/{NAME}", False),
+        (f"resources/{NAME}", False),
+    ],
+)
+def test_published_names_stand_for_their_content(tmp_path, monkeypatch, path, is_refused):
+    """Only in the folder of the fetched files; a link counts by where it is and what it leads to."""
+    monkeypatch.chdir(tmp_path)
+    Path(path).parent.mkdir(parents=True)
+    fetch.require_published(Path(path))  # not there yet
+    Path("mine").write_bytes(CONTENT)
+    Path(path).symlink_to(tmp_path / "mine")
+    if is_refused:
+        with pytest.raises(DaitirError, match=f"{path} has sha256 {SUM}, the published file"):
+            fetch.require_published(Path(path))
+        monkeypatch.setitem(fetch.FILES, NAME, (f"dialogues/{NAME}", SUM))
+    fetch.require_published(Path(path))
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_known_pictures_of_other_versions_are_drawn_again(made, tmp_path, monkey
     )
     call(made, tmp_path / "i.tar", monkeypatch, queries="round_0.parquet", known=[tmp_path / "old.tar"])
     assert len(drawn) == 4
-    assert "was drawn by other versions: not taken" in capsys.readouterr().err
+    assert "was made by other versions: not taken" in capsys.readouterr().err
 
 
 def test_a_known_shard_that_is_not_there_or_is_none_is_named(made, tmp_path, monkeypatch):

@@ -102,6 +102,19 @@ def test_settings_that_do_not_fit_the_model_are_refused(folder, model, settings,
         generator_of(folder / model, **settings)
 
 
+@pytest.mark.parametrize("part", ["text_encoder", "unet"])
+def test_too_little_memory_is_one_line(folder, part):
+    """While prompts are read, and while pictures are drawn."""
+
+    def too_little(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    generator = generator_of(folder / "sd2")
+    getattr(generator.pipeline, part).register_forward_pre_hook(too_little)
+    with pytest.raises(DaitirError, match="sd2 needs more memory than cpu has: lower `batch_size`, or set"):
+        pixels(generator, ORDERS[:1])
+
+
 def test_what_a_pipeline_complains_of_is_one_line(folder):
     """SANA-Sprint draws in one step when its second one is taken away, as the pipeline itself says."""
     with pytest.raises(DaitirError, match=r"SanaSprintPipeline of model .*Intermediate timesteps.*mend the"):

@@ -152,6 +152,12 @@ class Reformulators(Options):
         ({"base_url": f"http://me:{KEY}@host/v1"}, "reformulators.llm: base_url holds more than an address"),
         ({"base_url": f"http://host/v1?key={KEY}"}, "reformulators.llm: base_url holds more than an address"),
         ({"base_url": "host:8000"}, "reformulators.llm: base_url is no address"),
+        ({"extra_body": KEY}, "extra_body is no mapping of fields"),
+        ({"extra_body": {"api_key": KEY}}, "extra_body holds 'api_key', which may be a secret"),
+        ({"extra_body": {"a": [{"X-Auth": KEY}]}}, "extra_body holds 'X-Auth', which may be a secret"),
+        ({"extra_body": {"extra_headers": {"x": KEY}}}, "extra_body holds 'extra_headers', which may be"),
+        ({"extra_body": {"authTokens": KEY}}, "extra_body holds 'authTokens', which may be"),
+        ({"extra_body": {"hf_token": KEY}}, "extra_body holds 'hf_token', which may be"),
         ({"extra_body": {"model": "x", "n": 2}}, "reformulators.llm: extra_body cannot hold model, n"),
     ],
 )
@@ -161,6 +167,15 @@ def test_no_key_stands_in_the_config(settings, message):
     with pytest.raises(DaitirError, match=message) as error:
         Reformulators.parse({"reformulators": {"llm": options}}, "config")
     assert KEY not in str(error.value)
+
+
+def test_fields_about_tokens_of_text_are_no_secrets():
+    """Those of the server's own words, at any depth."""
+    fields = {"max_completion_tokens": 9, "stop_token_ids": [2], "skip_special_tokens": True, "top_k": 1}
+    fields |= {"logit_bias": {"17": -1}, "chat_template_kwargs": {"enable_thinking": False, "max_tokens": 3}}
+    options = {"kind": "openai", "model": "tiny", "base_url": "http://host/v1", "extra_body": fields}
+    found = Reformulators.parse({"reformulators": {"llm": options}}, "config").reformulators["llm"]
+    assert found.extra_body == fields
 
 
 def test_the_config_needs_no_client():

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from daitir.preflight.page import page, verdict
+from daitir.queries import rounds_of
+from daitir.readers import READERS
 from tests.preflight_files import checked, found, small_config
 
 ROOT = Path(__file__).parents[1]
@@ -52,6 +54,46 @@ def test_work_is_counted_exactly(small):
     ]
 
 
+def shared(values):
+    return {
+        (line.stage, line.of): line.shared for line in checked(values).work if line.of.endswith(("b", "t"))
+    }
+
+
+def test_round_0_is_shared_only_with_what_is_made_anyway(small):
+    """A set that no system draws for has no pictures to take over, and texts that are read are nobody's."""
+    for name in ("dar", "mixed"):
+        small["systems"][name] |= {"dialogues": ["b"], "baseline": None}
+    assert [line.of for line in checked(small).work if line.stage == "generate"] == ["chat, b", "chat, t"]
+    found = shared(small)
+    assert (found["reformulate", "b"], found["encode", "chat, b"]) == (15, 5)
+    assert (found["generate", "chat, b"], found["encode", "sd3, chat, b"]) == (0, 0)
+    small["reformulators"]["chat"] = {
+        "kind": "released",
+        "files": {name: f"{name}.json" for name in "abt"},
+        "prompts": 2,
+    }
+    assert set(shared(small).values()) == {0}
+
+
+@pytest.mark.parametrize("name", ["b.json", "none.json"])
+def test_dialogues_of_one_set_alone_are_not_shared(small, name):
+    """What is taken over is what both sets have, also where one of them is not there yet."""
+    small["dialogues"]["a"]["limit"] = 3
+    small["dialogues"]["b"] |= {"file": name, "limit": 5}
+    assert shared(small)["generate", "chat, b"] == 3 * 2
+
+
+def test_rounds_that_are_left_out_are_not_shared(small):
+    """Of a set with some rounds a dialogue only those that have round 0 are taken over."""
+    small["dialogues"]["t"] |= {"round_0_from": "a", "rounds_per_dialogue": 1, "limit": None}
+    del small["dialogues"]["b"]["round_0_from"]
+    dialogues = READERS["chatir"].read(Path("t.json"))[:5]  # a has the first five of them
+    opened = [dialogue for dialogue in dialogues if 0 in rounds_of(dialogue.dialogue_id, 3, 1)]
+    assert 0 < len(opened) < len(dialogues)
+    assert shared(small)["generate", "chat, t"] == 2 * len(opened)
+
+
 def test_all_is_there(small):
     """Models, data, keys: each has its line, and the page ends well."""
     result = checked(small)
@@ -78,6 +120,21 @@ def test_page(small):
     head, _, first = lines[place + 1 : place + 4]
     assert first.split() == ["reformulate", "chat", "3", "99", "answers", "15", "<0.1"]
     assert head.index("items") + len("items") == first.index(" answers") - 1
+
+
+@pytest.mark.parametrize(
+    ("items", "rate", "told"),
+    [(None, 2, "unknown"), (None, None, "unknown"), (45, None, "rate unknown"), (45, 2, "<0.1")],
+)
+def test_hours_that_are_not_known(small, items, rate, told):
+    """Where the number of items is not known it is not the rate that is missing."""
+    small["reformulators"]["chat"]["per_second"] = rate
+    small["evaluate"] = ["a"]
+    del small["systems"]["mixed"], small["dialogues"]["b"]
+    if items is None:
+        Path("a.json").unlink()
+    lines = page(checked(small), "small.yaml").splitlines()
+    assert lines[lines.index("Work") + 3].endswith(f"  {told}")
 
 
 def test_whole_page(small):

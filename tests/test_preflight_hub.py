@@ -204,7 +204,8 @@ systems: {{text: {{encoder: blip, queries: raw, method: text}}}}
 evaluate: [talk]
 """
     (tmp_path / "one.yaml").write_text(config)
-    (tmp_path / "a.png").touch()
+    for name in "abc":
+        (tmp_path / f"{name}.png").touch()
     (tmp_path / "talk.json").write_text(
         json.dumps([{"img": f"{name}.png", "dialog": [name]} for name in "abc"])
     )

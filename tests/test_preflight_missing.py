@@ -1,5 +1,6 @@
 """The check before a run names what is missing, and only what a run would stop for."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from daitir.preflight.hub import Hub
 from daitir.preflight.page import verdict
+from daitir.queries import rounds_of
+from daitir.readers import READERS
 from tests.preflight_files import checked, found, small_config
 
 
@@ -134,7 +137,7 @@ def test_published_material_is_counted(small):
             Path(f"published/{place}_{round_}.jpg").touch()
     result = checked(small)
     assert found(result, "generators.sd3.folders.a") == [("there", "15 of 15 images")]
-    assert found(result, "generators.sd3.folders.t") == [("there", "12 of 12 images")]
+    assert found(result, "generators.sd3.folders.t") == [("there", "8 of 8 images")]  # two rounds of each
     line = next(line for line in result.work if line.stage == "generate")
     assert (line.items, line.unit, line.hours, line.size) == (15, "links", None, 15 * 2560)
     assert [line.shared for line in result.work if line.stage == "generate"] == [0, 0, 0]
@@ -144,7 +147,66 @@ def test_published_material_is_counted(small):
     )
 
 
+def test_published_training_pictures_are_looked_for_where_they_are_asked_for(small):
+    """Those of the rounds that are drawn by the dialogues' names, named by the corpus's own file names."""
+    small["dialogues"]["t"] |= {"format": "list", "rounds_per_dialogue": 1, "limit": None}
+    small["generators"]["sd3"] = {
+        "kind": "released",
+        "folders": dict.fromkeys("abt", "published"),
+        "pattern": "{target}_{place}_{round}.jpg",
+        "images": 1,
+    }
+    talks = [
+        {"img": f"/their/disk/{place % 4}.png", "dialog": ["caption", f"{place}?", "no"]}
+        for place in range(6)
+    ]
+    Path("t.json").write_text(json.dumps(talks))
+    Path("published").mkdir()
+    for dialogue in READERS["list"].read(Path("t.json")):
+        [round_] = rounds_of(dialogue.dialogue_id, 3, 1)
+        Path(f"published/{Path(dialogue.target).name}_{dialogue.place}_{round_}.jpg").touch()
+    assert found(checked(small), "generators.sd3.folders.t") == [("there", "6 of 6 images")]
+
+
 def test_a_corpus_without_a_list_is_its_folder(small):
-    """All images below the folder count."""
+    """All images below the folder count, hidden ones do not; what cannot be listed is missing."""
     del small["corpora"]["pool"]["list"]
+    Path("images/.thumbs").mkdir()
+    Path("images/.thumbs/0.png").touch()
     assert found(checked(small), "corpora.pool.images") == [("there", "4 images, no list")]
+    Path("images/more").symlink_to(Path("models").absolute())
+    [(state, detail)] = found(checked(small), "corpora.pool.images")
+    assert (state, detail.split(":")[0]) == ("missing", "images/more is a link to a folder")
+
+
+def test_images_outside_their_folder_are_missing(small):
+    """A name that leads out of its folder is refused as by the stage, though there is a file."""
+    Path("else.png").touch()
+    Path("pool.json").write_text(json.dumps(["0.png", "1.png", "2.png", "3.png", "../else.png"]))
+    [missing] = checked(small).missing
+    assert missing.key == "corpora.pool.images"
+    assert "pool.json: '../else.png' leaves its folder images" in missing.detail
+
+
+def test_targets_outside_their_corpus_are_missing(small):
+    """The import would refuse them."""
+    Path("pool.json").write_text(json.dumps(["0.png", "1.png", "2.png"]))
+    result = checked(small)
+    assert [finding.key for finding in result.missing] == ["dialogues.a.corpus", "dialogues.b.corpus"]
+    assert "1 of 5 targets are not in pool.json, the first is '3.png'" in result.missing[0].detail
+
+
+def test_a_wrong_file_under_a_published_name_is_missing(small):
+    """Where the fetched benchmarks lie a name stands for one content; elsewhere it is anybody's."""
+    small["corpora"]["pool"]["list"] = "resources/chatir/Search_Space_val_50k.json"
+    small["dialogues"]["a"]["file"] = "resources/chatir/ChatGPT_BLIP2.json"
+    small["dialogues"]["b"]["file"] = "mine/ChatGPT_BLIP2.json"
+    for folder in ("resources/chatir", "mine"):
+        Path(folder).mkdir(parents=True)
+        shutil.copy("a.json", f"{folder}/ChatGPT_BLIP2.json")
+    shutil.copy("pool.json", "resources/chatir/Search_Space_val_50k.json")
+    missing = {finding.key: finding.detail for finding in checked(small).missing}
+    assert list(missing) == ["dialogues.a.file", "corpora.pool.list"]
+    for detail in missing.values():
+        assert "has sha256" in detail
+        assert "remove it and fetch it again" in detail

@@ -7,8 +7,9 @@ import pytest
 from daitir.chat.transformers import TransformersChat
 from daitir.dialogues import read_dialogues, write_dialogues
 from daitir.errors import DaitirError
-from daitir.queries import read_queries
+from daitir.queries import read_queries, write_queries
 from daitir.stages import reformulate
+from daitir.tables import table_provenance
 from tests import tiny
 
 
@@ -75,6 +76,16 @@ def test_no_model_is_loaded_when_all_is_known(made, tmp_path, monkeypatch):
     assert (
         call(made, tmp_path / "q.parquet", monkeypatch, "one", tmp_path / "known.parquet", rounds=1) == wanted
     )
+
+
+def test_queries_of_other_versions_are_made_again(made, tmp_path, monkeypatch, capsys):
+    """The record of the new file names the versions of now."""
+    known = tmp_path / "known.parquet"
+    wanted = call(made, known, monkeypatch, "one", rounds=1)
+    old = [replace(query, query_text="old") for query in read_queries(known)]
+    write_queries(known, old, table_provenance(known) | {"versions": {"torch": "1.0"}})
+    assert call(made, tmp_path / "q.parquet", monkeypatch, "one", known, rounds=1) == wanted
+    assert "known.parquet was made by other versions: not taken" in capsys.readouterr().err
 
 
 def test_queries_made_otherwise_are_refused(made, tmp_path, monkeypatch):

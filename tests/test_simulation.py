@@ -120,7 +120,8 @@ def test_a_model_is_not_asked_for_what_it_cannot_do(models, images, tmp_path):
 
 def test_an_answer_that_is_cut_off_is_refused(models, images):
     """What was asked, and what to raise."""
-    with pytest.raises(DaitirError, match=r"cut off after max_new_tokens \(1\) at .* raise it"):
+    wanted = r"cut off after max_new_tokens \(1\) at .* raise it.*: the simulation then starts anew"
+    with pytest.raises(DaitirError, match=wanted):
         load(models["llava"], max_new_tokens=1).answer(images, QUESTIONS)
 
 
@@ -167,3 +168,15 @@ def test_options_say_what_changes_bytes():
     assert options.only("bytes")["answerer"] == {"kind": "python", "function": "a.b:C"}
     again = {part: options.only("bytes")[part] for part in ("questioner", "answerer")}
     assert SimulationOptions.parse(again, "here").only("bytes") == options.only("bytes")
+
+
+def too_little_memory(*_):
+    raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def test_too_little_memory_is_one_line(models, images):
+    """The model, and what to do."""
+    answerer = load(models["llava"])
+    answerer.model.register_forward_pre_hook(too_little_memory)
+    with pytest.raises(DaitirError, match="llava needs more memory than cpu has: lower `batch_size`"):
+        answerer.answer(images[:1], QUESTIONS[:1])

@@ -10,13 +10,16 @@ import importlib
 import os
 import pickle
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from daitir.errors import DaitirError
 from daitir.options import Device
 
 Item = TypeVar("Item")
+UNLOADABLE = (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError, ArithmeticError)
 FEWEST_ROWS_ON_CPU = 4
+SIGNS_OF_NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")  # some come without a class
 
 
 def use_one_thread() -> None:
@@ -46,6 +49,20 @@ def find_device(device: Device) -> str:
             f"device {device!r} is asked for and not there: set `device: auto` or use another machine"
         )
     return device
+
+
+@contextmanager
+def memory_of(model: str, device: str, advice: str) -> Iterator[None]:
+    """Turn a lack of memory for ``model`` into one line; ``advice`` says what to do about it."""
+    import torch
+
+    try:
+        yield
+    except RuntimeError as error:
+        said = any(sign in str(error) for sign in SIGNS_OF_NO_MEMORY)
+        if not said and not isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise DaitirError(f"model {model} needs more memory than {device} has: {advice}") from error
 
 
 def batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
@@ -119,6 +136,7 @@ def require_vocabulary(model: str, tokenizer: Any) -> None:
 
 def call_loader(load: Any, model: str, **settings: Any) -> Any:
     """Call one of the libraries' loaders; what it cannot load becomes one line."""
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
     try:
@@ -130,7 +148,7 @@ def call_loader(load: Any, model: str, **settings: Any) -> Any:
             f"model {model} has a pickle that is damaged or holds more than weights, and is not run"
             f" ({found[:160]}): give a model with safetensors"
         ) from error
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
+    except (*UNLOADABLE, SafetensorError, StrictDataclassError) as error:
         raise DaitirError(
             f"model {model} cannot be loaded ({_beginning(error)}): is it a complete model folder, or a"
             " hub id that may be fetched from here?"

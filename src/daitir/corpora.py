@@ -1,11 +1,15 @@
 """Corpora: the images searched. A corpus is a JSON list of image names and the folder that holds them."""
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from daitir.errors import DaitirError
 from daitir.files import write_text
 from daitir.readers.sources import read_json, require_unique, require_writable
+
+IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 def read_corpus(path: Path) -> list[str]:
@@ -24,3 +28,44 @@ def read_corpus(path: Path) -> list[str]:
 def write_corpus(path: Path, names: list[str]) -> None:
     """Write a corpus list, one name a line."""
     write_text(path, json.dumps(names, ensure_ascii=False, indent=0) + "\n")
+
+
+def images_below(folder: Path) -> tuple[list[str], int]:
+    """Return the images in a folder and below it, as sorted paths relative to it, and how many other files.
+
+    What is hidden (a leading dot) counts as neither; a folder without images is refused.
+    """
+    if not folder.is_dir():
+        raise DaitirError(f"{folder} is no folder: mend `images:` of the corpus")
+    files = [path.relative_to(folder).as_posix() for path in _files_below(folder)]
+    names = sorted(name for name in files if Path(name).suffix.lower() in IMAGES)
+    if not names:
+        kinds = ", ".join(sorted(suffix[1:] for suffix in IMAGES))
+        raise DaitirError(f"{folder} holds no image ({kinds}): mend `images:` of the corpus")
+    for name in names:
+        _require_text(name, folder)
+    return names, len(files) - len(names)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield all files below ``folder``; a link to another folder is refused, since nobody may follow it."""
+    for parent, folders, files in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in folders:
+            if (Path(parent) / name).is_symlink():
+                raise DaitirError(
+                    f"{Path(parent) / name} is a link to a folder: put the images themselves there"
+                )
+        yield from (Path(parent) / name for name in files if not name.startswith("."))
+
+
+def _require_text(name: str, folder: Path) -> None:
+    """Refuse a file name whose bytes are no UTF-8 text: it could not be written down."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise DaitirError(f"{folder} holds {os.fsencode(name)!r}, no valid text: rename the file") from None
+
+
+def _refuse(error: OSError) -> None:
+    raise DaitirError(f"{error.filename} cannot be read ({error.strerror}): mend its permissions")

@@ -40,6 +40,7 @@ FILES = {  # file name: path in the repository, sha256
     name: (f"{folder}/{name}", checksum) for folder, files in SUMS.items() for name, checksum in files.items()
 }
 BENCHMARKS = tuple(FILES)
+FOLDER = Path("resources/chatir")  # where the workflow puts them
 ATTEMPTS = 4
 FIRST_WAIT = 1.0  # seconds, twice as long after each further attempt
 TIMEOUT = (10, 60)  # seconds to connect, and to wait for the next bytes
@@ -182,6 +183,23 @@ def require_sum(path: Path, checksum: str) -> None:
     if found != checksum:
         raise DaitirError(
             f"{path} has sha256 {found} instead of {checksum}: remove it or fetch to another folder"
+        )
+
+
+def require_published(path: Path) -> None:
+    """Refuse a file in the folder of the fetched ones that has the name of one and another sum.
+
+    Files elsewhere, whatever their names, and files of other names are everybody's own; one that is not there
+    is the reader's concern.
+    """
+    path = Path(path)
+    if path.parent.parts[-2:] != FOLDER.parts or path.name not in FILES or not path.is_file():
+        return
+    found, checksum = sha256(path), FILES[path.name][1]
+    if found != checksum:
+        raise DaitirError(
+            f"{path} has sha256 {found}, the published file of this name {checksum}: remove it and fetch it"
+            " again, or give a file of your own another name in the config"
         )
 
 

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from daitir.errors import DISK_IS_FULL, DaitirError
 
 WHOLE_DIGEST_LIMIT = 64 * 2**20
-EDGE = 64 * 2**10
+BLOCK = 64 * 2**10
+BLOCKS = 65
 
 
 @contextmanager
@@ -95,30 +96,36 @@ def digest_bytes(parts: Iterable[bytes]) -> str:
 def digest_model(model: Path) -> str:
     """Fingerprint of a model directory: names, sizes and contents of its files.
 
-    Of a file above 64 MiB only the first and last 64 KiB are read, so that planning stays fast for models
-    of many gigabytes; their sizes and headers count in full.
+    Of a file above 64 MiB only 65 blocks of 64 KiB are read, evenly spread from the first to the last, so
+    that planning stays fast for models of many gigabytes; their sizes and headers count in full.
     """
     files = sorted(path for path in Path(model).rglob("*") if path.is_file() and path.suffix != ".md")
     if not files:
         raise DaitirError(f"model {model} is an empty folder: give a model directory or a hub id")
     return digest_bytes(
-        part for file in files for part in (file.relative_to(model).as_posix().encode(), _edges(file))
+        part for file in files for part in (file.relative_to(model).as_posix().encode(), _sample(file))
     )
 
 
-def _edges(file: Path) -> bytes:
+def _sample(file: Path) -> bytes:
     size = file.stat().st_size
     if size <= WHOLE_DIGEST_LIMIT:
         return file.read_bytes()
     with file.open("rb") as stream:
-        head = stream.read(EDGE)
-        stream.seek(-EDGE, os.SEEK_END)
-        return size.to_bytes(8, "little") + head + stream.read(EDGE)
+        return size.to_bytes(8, "little") + b"".join(_block(stream, size, place) for place in range(BLOCKS))
+
+
+def _block(stream: BinaryIO, size: int, place: int) -> bytes:
+    stream.seek((size - BLOCK) * place // (BLOCKS - 1))
+    return stream.read(BLOCK)
 
 
 def inside(root: Path, name: str, source: str) -> Path:
-    """Path of ``name`` under ``root``; absolute names, ``..`` and links that leave the root are refused."""
-    path = Path(root) / name
-    if not path.resolve().is_relative_to(Path(root).resolve()):
-        raise DaitirError(f"{source}: {name!r} leaves its folder {root}: use a path inside it")
-    return path
+    """Path of ``name`` under ``root``; absolute names and ``..`` are refused.
+
+    Names come from files that others wrote, links inside the root from whoever keeps the data: COCO on
+    another disk, a tree of git-annex or DVC. So the name alone is looked at; links are followed anywhere.
+    """
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise DaitirError(f"{source}: {name!r} leaves its folder {root}: use a path inside it, without `..`")
+    return Path(root) / name

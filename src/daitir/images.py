@@ -4,26 +4,33 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from struct import error as StructError
 from typing import TypeVar
 
-from PIL import Image
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
 
 from daitir.errors import DaitirError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+WHITE_OF_16_BITS = 65_535
 MOST_PIXELS = 100_000_000  # far above any camera's picture, far below what fills the memory
 
 
 def decode_image(data: bytes, source: str) -> Image.Image:
-    """Return the RGB image in ``data``; ``source`` names it in errors."""
+    """Return the RGB image in ``data`` as one sees it: upright, on white where it is transparent.
+
+    ``source`` names it in errors.
+    """
     try:
         image = Image.open(io.BytesIO(data))
         if image.width * image.height > MOST_PIXELS:
             raise DaitirError(
                 f"{source} is absurdly large ({image.width} x {image.height} pixels): replace or remove it"
             )
-        return image.convert("RGB")
+        image.load()
+        return _upright(_in_rgb(image, source), _orientation(image))
     except Image.DecompressionBombError:
         raise DaitirError(f"{source} is absurdly large: replace or remove it") from None
     except Image.UnidentifiedImageError:
@@ -32,6 +39,42 @@ def decode_image(data: bytes, source: str) -> Image.Image:
         raise DaitirError(
             f"{source} is damaged or cut short ({error}): fetch it again or remove it"
         ) from None
+
+
+def _in_rgb(image: Image.Image, source: str) -> Image.Image:
+    if image.mode == "F" or image.mode.startswith("I"):
+        image = _in_8_bits(image, source)
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def _in_8_bits(image: Image.Image, source: str) -> Image.Image:
+    """Return grey values of 16 bits in 8; PIL would cut all above 255 to white."""
+    values = np.asarray(image)
+    low, high = values.min(), values.max()
+    if image.mode == "F" or low < 0 or high > WHITE_OF_16_BITS:
+        raise DaitirError(
+            f"{source} has grey values from {low} to {high}, of which nobody knows what is white: convert it"
+            " to 8 or 16 bits"
+        )
+    return Image.fromarray((values.astype(np.float64) * (255 / WHITE_OF_16_BITS)).round().astype(np.uint8))
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return how a camera was held, in EXIF's numbers; 1, upright, where no EXIF can be read."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except (SyntaxError, ValueError, TypeError, EOFError, StructError):
+        return 1
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    # Of the EXIF no more is left than what is needed: the rest may be damaged.
+    image.info.clear()
+    image.getexif()[ExifTags.Base.Orientation] = orientation
+    return ImageOps.exif_transpose(image)
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:

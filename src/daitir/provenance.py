@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import json
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,6 +31,17 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def made_by_these_versions(path: Path, record: dict[str, Any]) -> bool:
+    """Return whether the versions of now made a file, by its record; say so of one that others made.
+
+    What is taken over from a file stands in another, whose record names the versions of now.
+    """
+    if record.get("versions") == versions():
+        return True
+    print(f"note: {path} was made by other versions: not taken", file=sys.stderr, flush=True)
+    return False
 
 
 def encode_provenance(record: dict[str, Any]) -> str:

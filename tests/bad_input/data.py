@@ -87,6 +87,22 @@ def folder_of_dialogues(place: Place) -> Call:
 @cases(
     "import",
     {
+        "a dialogue file of one's own under a published name": ("file", "ChatGPT_BLIP2.json", [ENTRY]),
+        "a corpus list of one's own under a published name": ("corpus", "Search_Space_val_50k.json", NAMES),
+    },
+)
+def own_file_under_a_published_name(place: Place, given: tuple[str, str, Any]) -> Call:
+    """Where the fetched benchmarks lie."""
+    key, name, content = given
+    paths = {"file": place.write("d.json", [ENTRY]), "corpus": place.write("c.json", NAMES)}
+    paths[key] = place.write(f"resources/chatir/{name}", content)
+    options = {"code": "1", "format": "chatir", "rounds": 1}
+    return call(options=options, output=place.folder / "d.parquet", **paths)
+
+
+@cases(
+    "import",
+    {
         "round 0 shared with other captions": Dialogue("0", "0.png", ("a blue star",)),
         "round 0 shared with other dialogues": Dialogue("1", "1.png", ("a red star",)),
     },

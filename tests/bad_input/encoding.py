@@ -1,6 +1,7 @@
 """Encoding: the images of a corpus, generated pictures, and the encoder itself."""
 
 import io
+import json
 import random
 import shutil
 import struct
@@ -28,6 +29,13 @@ def picture() -> bytes:
     """Return a PNG of noise."""
     sink = io.BytesIO()
     Image.frombytes("RGB", (30, 30), random.Random(0).randbytes(2700)).save(sink, "png")
+    return sink.getvalue()
+
+
+def fractions() -> bytes:
+    """Return a TIFF whose grey values are fractions."""
+    sink = io.BytesIO()
+    Image.new("F", (30, 30), 0.5).save(sink, "tiff")
     return sink.getvalue()
 
 
@@ -59,6 +67,7 @@ def corpus(place: Place, second: str = "1.png", **encoder: Any) -> Call:
         "a corpus image that is none": b"<html>404</html>",
         "a corpus image that is cut short": picture()[:-800],
         "a corpus image that is absurdly large": huge(),
+        "a corpus image without a known white": fractions(),
     },
 )
 def corpus_image(place: Place, data: bytes | None) -> Call:
@@ -122,6 +131,15 @@ def code_in_a_model(place: Place) -> Call:
     (copy / "model.safetensors").unlink()
     torch.save({"vision_proj.weight": RunsCode()}, copy / "pytorch_model.bin")
     place.monkeypatch.chdir(place.folder)
+    return corpus(place, model=copy)
+
+
+@case("encode", "a model with a setting of another type")
+def text_for_a_number(place: Place) -> Call:
+    """A config.json that somebody edited."""
+    copy = Path(shutil.copytree(place.models.blip, place.folder / "blip"))
+    config = json.loads((copy / "config.json").read_text())
+    place.write("blip/config.json", config | {"image_text_hidden_size": "16"})
     return corpus(place, model=copy)
 
 

@@ -6,6 +6,7 @@ from daitir.config import load_config, require_files
 from tests.bad_input.calls import Call, Place, call, case, cases
 from tests.test_config import config
 
+SERVED = {"kind": "openai", "model": "m", "base_url": "http://host/v1", "extra_body": {"api_key": "sk-1"}}
 TEXT = {"encoder": "blip", "queries": "raw", "method": "text"}
 
 
@@ -20,6 +21,7 @@ def check(values: Any) -> Call:
         "a key that nothing knows": {"generators__sd3__step": 3},
         "a key that is missing": {"generators__sd3__model": None},
         "a value out of range": {"generators__sd3__steps": 0},
+        "a key for the server": {"reformulators__served": SERVED},
         "a name that no component has": {"systems__dar__encoder": "blib"},
         "a name that cannot be a folder": {"systems__a/b": TEXT},
         "a model folder that is not there": {"encoders__blip__model": "models/of/nobody"},

@@ -17,6 +17,8 @@ from daitir.options import Device, Dtype, Options, how
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 OURS = {"model", "messages", "stream", "n"}  # fields of a request that `extra_body` leaves alone
+SECRET = re.compile("key|token|auth|secret|password|header|credential", re.IGNORECASE)
+TOKENS_OF_TEXT = re.compile("(?:tokens|token_ids)$")  # max_tokens, stop_token_ids: no secrets
 TEMPERATURE_OF_RETRIES = 0.7  # an answer that was refused is asked for again with at least this
 
 
@@ -72,6 +74,9 @@ class OpenAIChatOptions(ChatSettings):
             if not VARIABLE.fullmatch(str(values.get("api_key_env", "OPENAI_API_KEY"))):
                 raise ValueError("api_key_env is the NAME of the environment variable that holds the key")
             _check_address(str(values.get("base_url", "http://localhost")))
+            if not isinstance(values.get("extra_body", {}), dict):
+                raise ValueError("extra_body is no mapping of fields of a request to their values")
+            _check_fields(values.get("extra_body", {}))
         return values
 
     @model_validator(mode="after")
@@ -91,6 +96,21 @@ def _check_address(url: str) -> None:
         raise ValueError("base_url is no address: write http://host:port/v1")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("base_url holds more than an address; a key belongs into the environment")
+
+
+def _check_fields(value: Any) -> None:
+    """Refuse fields of a request, at any depth, whose names are those of secrets; no value is quoted."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if SECRET.search(TOKENS_OF_TEXT.sub("", str(name))):
+                raise ValueError(
+                    f"extra_body holds {name!r}, which may be a secret: a key belongs into the environment"
+                    " variable that api_key_env names"
+                )
+            _check_fields(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check_fields(inner)
 
 
 ChatOptions: TypeAlias = TransformersChatOptions | OpenAIChatOptions

@@ -5,6 +5,7 @@ Shape suffixes: B batch, T tokens, V vocabulary.
 
 import inspect
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from daitir.compute import (
     call_loader,
     find_device,
     load_weights,
+    memory_of,
     pad_batch,
     padded_length,
     require_vocabulary,
@@ -44,9 +46,10 @@ class TransformersChat:
                 f"model {options.model} has no chat template: choose an instruction-tuned model"
             )
         dtype = getattr(torch, options.dtype)
-        self.model = load_weights(AutoModelForCausalLM, options.model, dtype=dtype, **settings).to(
-            self.device
-        )
+        with self._memory():
+            self.model = load_weights(AutoModelForCausalLM, options.model, dtype=dtype, **settings).to(
+                self.device
+            )
         self.ends = _end_tokens(self.model, self.tokenizer)
         takes = inspect.signature(self.model.forward).parameters
         self.last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
@@ -60,11 +63,16 @@ class TransformersChat:
         for places in by_padded_length(lengths, LENGTH_STEP, self.options.batch_size):
             rows = pad_batch(places, self.options.batch_size, self.device)
             sampler = self._sampler([messages[place] for place in rows], attempt)
-            written = self._write([tokens[place] for place in rows], sampler)
+            with self._memory():
+                written = self._write([tokens[place] for place in rows], sampler)
             yield {
                 messages[place]: self._read(ids)
                 for place, ids in zip(places, written, strict=False)  # the rows that only fill up are dropped
             }
+
+    def _memory(self) -> AbstractContextManager[None]:
+        advice = "lower `batch_size` or `max_new_tokens`, or set another `device`"
+        return memory_of(self.options.model, self.device, advice)
 
     def _tokenise(self, message: str) -> list[int]:
         chat = [{"role": "user", "content": message}]

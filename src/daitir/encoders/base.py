@@ -5,6 +5,7 @@ Shape suffixes: B batch, T tokens, C channels, H height, W width, D feature.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from itertools import islice
 
 import numpy as np
@@ -13,7 +14,14 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from daitir.compute import by_padded_length, find_device, pad_batch, padded_length, use_one_thread
+from daitir.compute import (
+    by_padded_length,
+    find_device,
+    memory_of,
+    pad_batch,
+    padded_length,
+    use_one_thread,
+)
 from daitir.encoders import EncodedTexts, EncoderFacts, EncoderOptions
 from daitir.errors import DaitirError
 
@@ -36,6 +44,10 @@ class DualEncoder(ABC):
         self.options = options
         self.device = find_device(options.device)
         self.dtype = getattr(torch, options.dtype)
+
+    def memory(self) -> AbstractContextManager[None]:
+        """Return a context in which a lack of memory becomes one line."""
+        return memory_of(self.options.model, self.device, "lower `batch_size`, or set another `device`")
 
     @property
     def facts(self) -> EncoderFacts:
@@ -92,11 +104,10 @@ class DualEncoder(ABC):
     @torch.inference_mode()
     def _encode_tokens(self, rows: list[list[int]]) -> np.ndarray:
         length = min(padded_length(max(map(len, rows)), self.length_step), self.most_tokens)
-        ids_BT = torch.tensor([row + [self.filler] * (length - len(row)) for row in rows], device=self.device)
-        mask_BT = torch.tensor(
-            [[1] * len(row) + [0] * (length - len(row)) for row in rows], device=self.device
-        )
-        return _unit(self.text_features(ids_BT, mask_BT))
+        ids_BT = torch.tensor([row + [self.filler] * (length - len(row)) for row in rows])
+        mask_BT = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
+        with self.memory():
+            return _unit(self.text_features(ids_BT.to(self.device), mask_BT.to(self.device)))
 
     def encode_images(self, images: Iterable[Image.Image]) -> np.ndarray:
         """Return features (N x D float32, unit length) of RGB images."""
@@ -107,12 +118,15 @@ class DualEncoder(ABC):
         batches = list(self._encode_batches(iter(pixels)))
         return np.concatenate(batches) if batches else np.empty((0, self.width), np.float32)
 
-    @torch.inference_mode()
     def _encode_batches(self, pixels: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         while batch := list(islice(pixels, self.options.batch_size)):
             rows = pad_batch(batch, self.options.batch_size, self.device)
-            pixels_BCHW = torch.from_numpy(np.stack(rows)).to(self.device, self.dtype)
-            yield _unit(self.image_features(pixels_BCHW))[: len(batch)]
+            yield self._encode_rows(np.stack(rows))[: len(batch)]
+
+    @torch.inference_mode()
+    def _encode_rows(self, pixels_BCHW: np.ndarray) -> np.ndarray:
+        with self.memory():
+            return _unit(self.image_features(torch.from_numpy(pixels_BCHW).to(self.device, self.dtype)))
 
 
 def _unit(features_BD: Tensor) -> np.ndarray:

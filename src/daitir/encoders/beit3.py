@@ -37,7 +37,8 @@ class Beit3Encoder(DualEncoder):
                 f"model {folder} has {self.size.vocabulary} word embeddings and a tokenizer of"
                 f" {len(self.tokenizer)} tokens: convert the checkpoint again, with its own tokenizer"
             )
-        self.network = load_network(folder, self.size).to(self.device, self.dtype).eval()
+        with self.memory():
+            self.network = load_network(folder, self.size).to(self.device, self.dtype).eval()
         self.width = self.size.width
         self.most_tokens = self.size.text_positions - FIRST_POSITION
         self.filler = self.tokenizer.pad_token_id

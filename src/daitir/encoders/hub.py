@@ -31,7 +31,8 @@ class HubEncoder(DualEncoder):
         self.processor = call_loader(
             AutoImageProcessor.from_pretrained, options.model, backend="pil", **hub, **processing
         )
-        self.model = load_weights(model_class, options.model, dtype=self.dtype, **hub).to(self.device)
+        with self.memory():
+            self.model = load_weights(model_class, options.model, dtype=self.dtype, **hub).to(self.device)
         self.most_tokens = self.model.config.text_config.max_position_embeddings
         self.preprocessing = describe_processor(self.processor)
 

@@ -10,8 +10,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from daitir.errors import DaitirError
-from daitir.features import Features, read_features
-from daitir.provenance import require_same
+from daitir.features import Features, features_provenance, read_features
+from daitir.provenance import made_by_these_versions, require_same
 from daitir.queries import Query, digest_queries, read_queries
 from daitir.shards import Picture, read_shard
 
@@ -34,11 +34,12 @@ def known_texts(
 ) -> Known[str]:
     """Return what of the queries ``asked`` others have; ``queries`` are all those that ``features`` are of.
 
-    Features of another making than ``record``, or of other queries, are refused.
+    Features of another making than ``record``, or of other queries, are refused; those of other library
+    versions are left alone.
     """
-    if not features:
-        return Known({})
     theirs, store = read_queries(*queries), _features_of(features, record)
+    if store is None:
+        return Known({})
     if store.provenance["inputs"].get("queries") != digest_queries(theirs) or store.truncated is None:
         raise DaitirError(
             f"{features[0]} does not hold the features of {queries[0]}: remove it and run again"
@@ -58,22 +59,24 @@ def known_pictures(
 ) -> Known[bytes]:
     """Return what of ``pictures`` others have: of ``shards`` only pictures of the same keys are read.
 
-    Features of another making than ``record`` are refused.
+    Features of another making than ``record`` are refused; those of other library versions are left alone.
     """
-    if not features:
+    store = _features_of(features, record)
+    if store is None:
         return Known({})
-    store, wanted = _features_of(features, record), {picture.key: picture.data for picture in pictures}
+    there = set(store.keys)
+    wanted = {picture.key: picture.data for picture in pictures if picture.key in there}
     theirs = (picture for shard in shards for picture in read_shard(shard, wanted.keys()))
     same = {picture.data: picture.key for picture in theirs if wanted[picture.key] == picture.data}
     return Known(_rows(same, store), store.provenance["facts"])
 
 
-def _features_of(paths: Sequence[Path], record: dict[str, Any]) -> Features:
-    store = read_features(*paths)
-    require_same(
-        "making of features", {str(paths[0]): store.provenance["options"], "what is encoded now": record}
-    )
-    return store
+def _features_of(paths: Sequence[Path], record: dict[str, Any]) -> Features | None:
+    made = {path: features_provenance(path) for path in paths}
+    options = {str(path): found["options"] for path, found in made.items()}
+    require_same("making of features", options | {"what is encoded now": record})
+    taken = [path for path in paths if made_by_these_versions(path, made[path])]
+    return read_features(*taken) if taken else None
 
 
 def _rows(keys: dict[Content, str], store: Features) -> dict[Content, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from daitir.compute import batches, find_device, pad_batch, use_one_thread
+from daitir.compute import batches, find_device, memory_of, pad_batch, use_one_thread
 from daitir.errors import DaitirError
 from daitir.generators import DiffusersOptions, Order
 from daitir.generators.arguments import ENCODED, Arguments
@@ -155,12 +155,8 @@ class DiffusersGenerator:
     def _faults_named(self) -> Iterator[None]:
         """Turn what a pipeline complains of into one line that names the model."""
         try:
-            yield
-        except torch.OutOfMemoryError as error:
-            raise DaitirError(
-                f"model {self.options.model} needs more memory than {self.device} has: lower `batch_size`, or"
-                " set `offload` to model"
-            ) from error
+            with memory_of(self.options.model, self.device, "lower `batch_size`, or set `offload` to model"):
+                yield
         except (ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
             raise DaitirError(
                 f"{self.arguments.name} of model {self.options.model} does not draw with these options"

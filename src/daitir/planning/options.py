@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from daitir.errors import DaitirError
 from daitir.files import canonical_json, digest_text
 from daitir.options import Options, local_digests
 from daitir.planning.view import View
@@ -137,8 +138,9 @@ def _pictures_in(folder: Path) -> str:
     """Digest of names, sizes and times of the pictures below a folder, of which its own time says little."""
     from daitir.corpora import images_below
 
-    if not folder.is_dir():
-        return "none"
-    names, _ = images_below(folder)
+    try:
+        names, _ = images_below(folder)
+    except DaitirError:
+        return "none"  # the job itself says what is wrong
     stats = ((name, (folder / name).stat()) for name in names)
     return digest_text(*(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats))

@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from daitir.config import Config
-from daitir.corpora import read_corpus
+from daitir.corpora import images_below, read_corpus
 from daitir.dialogues import Dialogue, some_of
 from daitir.errors import DaitirError
+from daitir.fetch import require_published
+from daitir.files import inside
 from daitir.layout import Layout
 from daitir.options import Options
 from daitir.preflight.findings import Finding, State
 from daitir.preflight.made import made
 from daitir.preflight.models import components
 from daitir.preflight.table import count
+from daitir.queries import rounds_of
 from daitir.readers import READERS
-
-IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+from daitir.readers.targets import resolve
 
 
 class Data:
@@ -29,7 +31,10 @@ class Data:
         self.findings: list[Finding] = []
         self.read: dict[str, list[Dialogue]] = {}
         self.dialogues = {name: self._dialogues(name) for name in config.dialogues}
+        self.names: dict[str, list[str]] = {}  # of the images of each corpus, where they are known
         self.corpora = {name: self._corpus(name) for name in config.corpora}
+        for name in self.read:
+            self._resolve(name)
         for key, component in components(config):
             for option, path in component.only("bytes", "text").items():
                 if option.endswith("_template") and path is not None:
@@ -64,6 +69,7 @@ class Data:
             known = self._absent(key, options.file) or self._simulated(options.file)
             return options.limit if known is None else min(known, options.limit or known)
         try:
+            require_published(options.file)
             found = READERS[options.format].read(options.file)
             taken = some_of(found, options.limit, options.file)
         except DaitirError as error:
@@ -73,6 +79,18 @@ class Data:
         of_all = f" of {count(len(found))}" if len(taken) < len(found) else ""
         self._find(key, options.file, "there", f"{count(len(taken))}{of_all} dialogues")
         return len(taken)
+
+    def _resolve(self, name: str) -> None:
+        """Name the targets of a set as its corpus does, for pictures may be named by them."""
+        options = self.config.dialogues[name]
+        if options.corpus not in self.names:
+            return
+        corpus = self.config.corpora[options.corpus]
+        find = READERS[options.format].finder(self.names[options.corpus])
+        try:
+            self.read[name] = resolve(self.read[name], find, options.file, corpus.list or corpus.images)
+        except DaitirError as error:
+            self._find(f"dialogues.{name}.corpus", options.file, "missing", str(error))
 
     def _simulated(self, file: Path) -> int | None:
         """Return how many dialogues a simulation will write to a file."""
@@ -94,22 +112,33 @@ class Data:
         if not corpus.images.is_dir():
             self._absent(key, corpus.images)
         elif names is not None:
-            self._count(key, corpus.images, [corpus.images / image for image in names])
+            self._count(key, corpus.images, names, str(corpus.list))
         elif corpus.list is not None:
             self._find(key, corpus.images, "there", "a folder; its images are not known without the list")
         else:
-            found = sum(path.suffix.lower() in IMAGES for path in corpus.images.rglob("*"))
-            self._find(key, corpus.images, "there" if found else "missing", f"{count(found)} images, no list")
-            return found
-        return known if names is None else len(names)
+            names = self._unlisted(key, corpus.images)
+        if names is None:
+            return known
+        self.names[name] = names
+        return len(names)
 
     def _listed(self, key: str, path: Path) -> list[str] | None:
         try:
+            require_published(path)
             names = read_corpus(path)
         except DaitirError as error:
             self._find(key, path, "missing", str(error))
             return None
         self._find(key, path, "there", f"{count(len(names))} images listed")
+        return names
+
+    def _unlisted(self, key: str, folder: Path) -> list[str] | None:
+        try:
+            names, _ = images_below(folder)
+        except DaitirError as error:
+            self._find(key, folder, "missing", str(error))
+            return None
+        self._find(key, folder, "there", f"{count(len(names))} images, no list")
         return names
 
     def _published(self, key: str, component: Options, dialogues: str, path: Path) -> None:
@@ -124,10 +153,10 @@ class Data:
         elif dialogues not in self.read:
             self._find(key, path, "there", "a folder; its pictures are not known without the dialogues")
         else:
-            self._count(key, path, [path / name for name in self._pictures(component, pattern, dialogues)])
+            self._count(key, path, self._pictures(component, pattern, dialogues), "`pattern`")
 
     def _pictures(self, component: Options, pattern: str, dialogues: str) -> list[str]:
-        rounds = range(self.config.dialogues[dialogues].rounds)
+        asked = self.config.dialogues[dialogues]
         return [
             pattern.format(
                 place=dialogue.place,
@@ -138,11 +167,17 @@ class Data:
                 dialogue_id=dialogue.dialogue_id,
             )
             for dialogue in self.read[dialogues]
-            for round_ in rounds
+            for round_ in rounds_of(dialogue.dialogue_id, asked.rounds, asked.rounds_per_dialogue)
             for k in range(1, getattr(component, "images", 1) + 1)
         ]
 
-    def _count(self, key: str, folder: Path, wanted: Sequence[Path]) -> None:
+    def _count(self, key: str, folder: Path, names: Sequence[str], source: str) -> None:
+        """Count the pictures of these names in a folder; ``source`` is what names them."""
+        try:
+            wanted = [inside(folder, name, source) for name in names]
+        except DaitirError as error:
+            self._find(key, folder, "missing", str(error))
+            return
         missing = [path for path in wanted if not path.is_file()]
         there = f"{count(len(wanted) - len(missing))} of {count(len(wanted))} images"
         if missing:

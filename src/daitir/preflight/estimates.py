@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from daitir.config import Config
 from daitir.options import Options
+from daitir.planning.work import Pictures, Texts
 from daitir.preflight.data import Data
 from daitir.preflight.hub import Hub
-from daitir.preflight.jobs import Jobs, Pictures, Texts, is_drawn, is_written
+from daitir.preflight.jobs import Jobs, is_drawn
 from daitir.preflight.models import models_of, reader
 from daitir.preflight.sizes import ReadJson, feature_bytes, feature_width, picture_bytes
+from daitir.queries import rounds_of
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,20 @@ class Estimate:
 
     def lines(self) -> Iterator[Work]:
         """Yield the work, stage by stage."""
+        jobs = self.jobs
         for name in self.config.simulations:
             yield from self._simulate(name)
-        yield from map(self._reformulate, self.jobs.texts)
-        yield from map(self._generate, self.jobs.pictures)
-        for encoder, corpus in self.jobs.encoded_corpora:
+        yield from map(self._reformulate, jobs.in_order(jobs.texts))
+        yield from map(self._generate, jobs.in_order(jobs.pictures))
+        for encoder, corpus in jobs.in_order(jobs.encoded_corpora):
             yield self._encode(encoder, corpus, self.data.corpora[corpus], 0, "images")
-        for encoder, texts in self.jobs.encoded_texts:
-            rows, shared = self._queries(texts.dialogues, is_written(self.config, texts.reformulator))
+        for encoder, texts in jobs.in_order(jobs.encoded_texts):
+            rows, shared = self._queries(texts.dialogues, jobs.source_of_encoded_texts(encoder, texts))
             yield self._encode(encoder, f"{texts.reformulator}, {texts.dialogues}", rows, shared, "texts")
-        for encoder, drawn in self.jobs.encoded_pictures:
-            rows, shared = self._pictures(drawn)
+        for encoder, drawn in jobs.in_order(jobs.encoded_pictures):
+            rows, shared = self._pictures(drawn, jobs.source_of_encoded_pictures(encoder, drawn))
             yield self._encode(encoder, ", ".join(drawn), rows, shared, "pictures")
-        for (fusion, encoder, drawn), seeds in self.jobs.trainings.items():
+        for (fusion, encoder, drawn), seeds in jobs.trainings.items():
             yield Work("train", fusion, ", ".join([encoder, *drawn]), seeds, "trainings", rated=False)
 
     def _simulate(self, name: str) -> Iterator[Work]:
@@ -76,7 +79,7 @@ class Estimate:
 
     def _reformulate(self, texts: Texts) -> Work:
         options = self.config.reformulators[texts.reformulator]
-        rows, shared = self._queries(texts.dialogues, is_written(self.config, texts.reformulator))
+        rows, shared = self._queries(texts.dialogues, self.jobs.source_of_texts(texts))
         asked = hasattr(options, "max_new_tokens")
         each = 1 + options.prompts if asked else 1
         new = None if rows is None else (rows - shared) * each
@@ -93,7 +96,7 @@ class Estimate:
 
     def _generate(self, drawn: Pictures) -> Work:
         options = self.config.generators[drawn.generator]
-        rows, shared = self._pictures(drawn)
+        rows, shared = self._pictures(drawn, self.jobs.source_of_pictures(drawn))
         each = picture_bytes(options, self.read.get(f"generators.{drawn.generator}", _nothing))
         new = None if rows is None else rows - shared
         drawn_here = is_drawn(self.config, drawn.generator)
@@ -116,21 +119,42 @@ class Estimate:
         size = None if rows is None or width is None else feature_bytes(rows, width)
         return Work("encode", encoder, of, new, unit, _hours(options, new), size=size, shared=shared)
 
-    def _pictures(self, drawn: Pictures) -> tuple[int | None, int]:
-        """Return all pictures, and how many of them are taken over."""
+    def _pictures(self, drawn: Pictures, source: str | None) -> tuple[int | None, int]:
+        """Return all pictures, and how many of them are taken over from ``source``."""
         images = self.config.generators[drawn.generator].images
-        rows, shared = self._queries(drawn.dialogues, is_drawn(self.config, drawn.generator))
+        rows, shared = self._queries(drawn.dialogues, source)
         return None if rows is None else rows * images, shared * images
 
-    def _queries(self, dialogues: str, may_share: bool) -> tuple[int | None, int]:
-        """Return all queries of a dialogue set, and how many come from another's round 0."""
-        options, number = self.config.dialogues[dialogues], self.data.dialogues[dialogues]
+    def _queries(self, dialogues: str, source: str | None) -> tuple[int | None, int]:
+        """Return all queries of a dialogue set, and how many come from round 0 of ``source``."""
+        number = self.data.dialogues[dialogues]
         if number is None:
             return None, 0
+        options = self.config.dialogues[dialogues]
         rounds = min(options.rounds, options.rounds_per_dialogue or options.rounds)
-        # Which rounds are drawn where there are fewer is not known here.
-        shares = may_share and options.round_0_from is not None and rounds == options.rounds
-        return number * rounds, number if shares else 0
+        return number * rounds, 0 if source is None else self._openings(dialogues, source)
+
+    def _openings(self, *sets: str) -> int:
+        """Return how many dialogues have a query of round 0 in all these sets."""
+        opened = [self._opened(name) for name in sets]
+        known = [ids for ids in opened if ids is not None]
+        if len(known) == len(sets):
+            return len(set.intersection(*known))
+        # A file that is not there yet: the import sees to it that its dialogues are the same.
+        whole = all(len(self._rounds(name, "")) == self.config.dialogues[name].rounds for name in sets)
+        sizes = [number for name in sets if (number := self.data.dialogues[name]) is not None]
+        return min(sizes) if whole else 0
+
+    def _opened(self, dialogues: str) -> set[str] | None:
+        """Return the dialogues of a set that have a query of round 0; None where they are not known."""
+        if dialogues not in self.data.read:
+            return None
+        ids = [dialogue.dialogue_id for dialogue in self.data.read[dialogues]]
+        return {name for name in ids if 0 in self._rounds(dialogues, name)}
+
+    def _rounds(self, dialogues: str, dialogue_id: str) -> list[int]:
+        options = self.config.dialogues[dialogues]
+        return rounds_of(dialogue_id, options.rounds, options.rounds_per_dialogue)
 
 
 def _hours(component: Options, items: int | None) -> float | None:

@@ -1,80 +1,46 @@
-"""What a config makes: which stage works on which components and data, as the workflow plans it."""
+"""What a config makes, in its own order: the plan of the workflow, and what is counted beside it."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterator
+from typing import Any, TypeVar
 
 from daitir.config import Config
-from daitir.config.parts import System
+from daitir.planning.work import Pictures, Work
+
+Job = TypeVar("Job", bound=tuple[Any, ...])
 
 
-class Texts(NamedTuple):
-    """Queries of a dialogue set by a reformulator."""
-
-    reformulator: str
-    dialogues: str
-
-
-class Pictures(NamedTuple):
-    """Pictures of such queries by a generator."""
-
-    generator: str
-    reformulator: str
-    dialogues: str
-
-
-class Jobs:
+class Jobs(Work):
     """Everything that the systems of a config need, each once."""
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self.texts: dict[Texts, None] = {}
-        self.pictures: dict[Pictures, None] = {}
-        self.encoded_texts: dict[tuple[str, Texts], None] = {}
-        self.encoded_pictures: dict[tuple[str, Pictures], None] = {}
-        self.encoded_corpora: dict[tuple[str, str], None] = {}
-        self.trainings: dict[tuple[str, str, Pictures], int] = {}
-        for system, dialogues in self._used():
-            shared = config.dialogues[dialogues].round_0_from
-            if shared is not None:
-                self._add_known(system, shared)
-            self._add(system, dialogues)
-            recipe = config.recipe(system.method)
-            if recipe is not None and system.images is not None:
-                pictures = Pictures(system.images, system.queries, recipe.dialogues)
-                self.trainings[system.method, system.encoder, pictures] = len(recipe.seeds)
+    @property
+    def encoded_corpora(self) -> set[tuple[str, str]]:
+        """Encoder and corpus of every system."""
+        return {
+            (encoder, self.config.dialogues[texts.dialogues].corpus) for encoder, texts in self.encoded_texts
+        }
 
-    def _used(self) -> Iterator[tuple[System, str]]:
-        for system in self.config.systems.values():
-            recipe = self.config.recipe(system.method)
-            yield from ((system, name) for name in self.config.evaluate if system.is_measured_on(name))
-            if recipe is not None:
-                yield system, recipe.dialogues
+    @property
+    def trainings(self) -> dict[tuple[str, str, Pictures], int]:
+        """Fusion, encoder and pictures of every training, and how many seeds it has."""
+        return {
+            (system.method, system.encoder, Pictures(system.images, system.queries, recipe.dialogues)): len(
+                recipe.seeds
+            )
+            for system in self.config.systems.values()
+            if (recipe := self.config.recipe(system.method)) is not None and system.images is not None
+        }
 
-    def _add(self, system: System, dialogues: str) -> None:
-        texts = Texts(system.queries, dialogues)
-        self.texts[texts] = None
-        self.encoded_texts[system.encoder, texts] = None
-        self.encoded_corpora[system.encoder, self.config.dialogues[dialogues].corpus] = None
-        if system.images is not None and self.config.fusion_of(system).uses_images:
-            pictures = Pictures(system.images, *texts)
-            self.pictures[pictures] = None
-            self.encoded_pictures[system.encoder, pictures] = None
-
-    def _add_known(self, system: System, dialogues: str) -> None:
-        """Add what round 0 is taken over from: published texts and pictures are read, not taken over."""
-        texts = Texts(system.queries, dialogues)
-        if is_written(self.config, system.queries):
-            self.texts[texts] = None
-            self.encoded_texts[system.encoder, texts] = None
-        if system.images is not None and is_drawn(self.config, system.images):
-            self.texts[texts] = None
-            self.pictures[Pictures(system.images, *texts)] = None
-            self.encoded_pictures[system.encoder, Pictures(system.images, *texts)] = None
+    def in_order(self, jobs: Collection[Job]) -> list[Job]:
+        """Return jobs in the order in which the config writes their components and data."""
+        config = self.config
+        parts = (config.encoders, config.generators, config.reformulators, config.dialogues, config.corpora)
+        places = {name: place for place, name in enumerate(name for part in parts for name in part)}
+        return sorted(jobs, key=lambda job: [places[name] for name in _names(job)])
 
 
-def is_written(config: Config, reformulator: str) -> bool:
-    """Whether a reformulator makes its texts, rather than reading published ones."""
-    return not hasattr(config.reformulators[reformulator], "files")
+def _names(job: tuple[Any, ...]) -> Iterator[str]:
+    for part in job:
+        yield from [part] if isinstance(part, str) else _names(part)
 
 
 def is_drawn(config: Config, generator: str) -> bool:

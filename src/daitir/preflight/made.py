@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from daitir.fetch import BENCHMARKS
+from daitir.fetch import BENCHMARKS, FOLDER
 
 
 class Made(NamedTuple):
@@ -13,7 +13,7 @@ class Made(NamedTuple):
     holds: int | None = None
 
 
-MINI, STAND_INS, CHATIR = Path("resources/mini"), Path("resources/stand-ins"), Path("resources/chatir")
+MINI, STAND_INS = Path("resources/mini"), Path("resources/stand-ins")
 CANDIDATES = "Search_Space_val_50k.json"
 MADE = {
     **{MINI / f"{name}.json": Made("rule make_mini", 200) for name in ("val", "val-llm", "val-repetitive")},
@@ -24,8 +24,8 @@ MADE = {
     STAND_INS / "corpus.json": Made("rule make_stand_ins", 2_000),
     STAND_INS / "images": Made("rule make_stand_ins"),
     # The sums of these files are pinned, and so is what is in them.
-    **{CHATIR / name: Made("rule fetch_benchmark", 2_064) for name in BENCHMARKS},
-    CHATIR / CANDIDATES: Made("rule fetch_benchmark", 50_000),
+    **{FOLDER / name: Made("rule fetch_benchmark", 2_064) for name in BENCHMARKS},
+    FOLDER / CANDIDATES: Made("rule fetch_benchmark", 50_000),
 }
 
 

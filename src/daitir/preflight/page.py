@@ -66,7 +66,8 @@ def _totals(work: list[Work]) -> list[str]:
 
 def _hours_and_bytes(work: list[Work]) -> tuple[str, str]:
     rated = [line.hours for line in work if line.rated]
-    time = _sum_of(rated, hours) if any(known is not None for known in rated) else "rate unknown"
+    is_known = any(known is not None for known in rated) or all(line.items is None for line in work)
+    time = _sum_of(rated, hours) if is_known else "rate unknown"
     sizes = [line.size for line in work]
     return time if rated else "", _sum_of(sizes, gigabytes) if any(size != 0 for size in sizes) else ""
 

@@ -30,6 +30,7 @@ def without_unused(config: Config, findings: list[Finding]) -> list[Finding]:
 def _unused(config: Config) -> Iterator[str]:
     jobs, layout = Jobs(config), Layout(str(config.results))
     used = {texts.dialogues for texts in jobs.texts}
+    used |= {shared for name in used if (shared := config.dialogues[name].round_0_from) is not None}
     corpora = {config.dialogues[name].corpus for name in used}
     read = {str(config.dialogues[name].file) for name in used}
     for name, simulation in config.simulations.items():

@@ -6,6 +6,7 @@ import io
 from PIL import Image
 
 from daitir.errors import DaitirError
+from daitir.images import decode_image
 
 LARGEST = 192
 MEDIA = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp"}
@@ -16,15 +17,15 @@ def data_uri(data: bytes, source: str) -> str:
     try:
         with Image.open(io.BytesIO(data)) as image:
             format_ = str(image.format).lower()
-            if max(image.size) > LARGEST or format_ not in MEDIA:
-                data, format_ = _smaller(image), "webp"
+            is_small = max(image.size) <= LARGEST
     except (OSError, SyntaxError, ValueError) as error:
         raise DaitirError(f"{source} is not an image ({error}): fetch or make it again") from None
+    if not is_small or format_ not in MEDIA:
+        data, format_ = _smaller(decode_image(data, source)), "webp"
     return f"data:{MEDIA[format_]};base64,{base64.b64encode(data).decode()}"
 
 
-def _smaller(image: Image.Image) -> bytes:
-    small = image.convert("RGB")
+def _smaller(small: Image.Image) -> bytes:
     small.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
     sink = io.BytesIO()
     small.save(sink, "webp", quality=82, method=4)

@@ -57,7 +57,7 @@ class TransformersAnswerer(Options):
     revision: str | None = None
     caption_prompt: str | None = None
     answer_prompt: Annotated[str | None, AfterValidator(_check_answer_prompt)] = None
-    max_new_tokens: int = Field(32, ge=1)
+    max_new_tokens: int = Field(64, ge=1)
     dtype: Dtype = "float32"
     trust_remote_code: bool = False
     batch_size: int = how(8, ge=1)

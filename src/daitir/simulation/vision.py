@@ -8,6 +8,7 @@ accelerators for the same models.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ from daitir.compute import (
     call_loader,
     find_device,
     load_weights,
+    memory_of,
     pad_batch,
     require_vocabulary,
     use_one_thread,
@@ -73,9 +75,10 @@ class VisionModel:
         require_vocabulary(options.model, self.processor.tokenizer)
         self.kind = kind_of(config, self.processor, options)
         self.dtype = getattr(torch, options.dtype)
-        self.model = load_weights(self.kind.loader, options.model, dtype=self.dtype, **settings).to(
-            self.device
-        )
+        with self._memory():
+            self.model = load_weights(self.kind.loader, options.model, dtype=self.dtype, **settings).to(
+                self.device
+            )
         require_image_tokens(self.model, self.processor, options.model)
         language = self.model.config.get_text_config()
         if self.kind.step > 1 and not getattr(language, "is_encoder_decoder", False):
@@ -111,7 +114,10 @@ class VisionModel:
         texts: dict[int, str] = {}
         for places in by_padded_length(lengths, self.kind.step, self.options.batch_size):
             rows = pad_batch(places, self.options.batch_size, self.device)
-            written = self._generate([images[place] for place in rows], [prompts[place] for place in rows])
+            with self._memory():
+                written = self._generate(
+                    [images[place] for place in rows], [prompts[place] for place in rows]
+                )
             texts |= {
                 place: self._read(tokens, prompts[place])
                 for place, tokens in zip(
@@ -119,6 +125,9 @@ class VisionModel:
                 )  # the rows that only fill up are dropped
             }
         return [texts[place] for place in range(len(images))]
+
+    def _memory(self) -> AbstractContextManager[None]:
+        return memory_of(self.options.model, self.device, "lower `batch_size`, or set another `device`")
 
     def _encode(self, images: list[Image], prompts: list[str]) -> Any:
         settings = {"padding": True, "pad_to_multiple_of": self.kind.step, "return_tensors": "pt"}
@@ -160,7 +169,8 @@ class VisionModel:
         if tokens and tokens[-1] not in self.ends:
             raise DaitirError(
                 f"model {self.options.model} was cut off after max_new_tokens ({self.options.max_new_tokens})"
-                f" at {prompt[:60]!r}: {text[:60]!r}; raise it, or set another prompt"
+                f" at {prompt[:60]!r}: {text[:60]!r}; raise it, or set another prompt: the"
+                " simulation then starts anew"
             )
         return text
 

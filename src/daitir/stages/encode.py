@@ -26,7 +26,7 @@ from daitir.provenance import provenance
 from daitir.queries import digest_queries, read_queries
 from daitir.shards import Picture, read_shard
 
-REVISION = 2
+REVISION = 3
 
 
 class EncodeOptions(Options):

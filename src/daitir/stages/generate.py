@@ -25,7 +25,7 @@ from daitir.generators import (
 )
 from daitir.options import Options
 from daitir.progress import Progress
-from daitir.provenance import provenance, require_same, versions
+from daitir.provenance import made_by_these_versions, provenance, require_same
 from daitir.queries import Query, digest_queries, picture_key, read_queries
 from daitir.scratch import scratch_for
 from daitir.shards import Picture, read_shard, shard_provenance, write_shard
@@ -116,8 +116,7 @@ def known_pictures(
     require_same("how pictures are drawn", options | {str(output): record})
     found: dict[str, Picture] = {}
     for path in paths:
-        if made[str(path)]["versions"] != versions():
-            print(f"note: {path} was drawn by other versions: not taken", file=sys.stderr, flush=True)
+        if not made_by_these_versions(path, made[str(path)]):
             continue
         for picture in read_shard(path, wanted.keys()):
             order = Order(picture.meta["prompt"], picture.meta["k"], picture.meta["seed"])

@@ -10,6 +10,7 @@ from daitir.command import parse_call, stage_parser
 from daitir.corpora import read_corpus
 from daitir.dialogues import SCHEMA, Dialogue, read_dialogues, some_of, write_dialogues
 from daitir.errors import DaitirError, exit_with_one_line
+from daitir.fetch import require_published
 from daitir.options import Options
 from daitir.provenance import provenance
 from daitir.readers import READERS
@@ -39,6 +40,8 @@ def run(
     With ``round_0``, another dialogue set, each must open as the dialogue of the same id does there; it is a
     list, for the workflow's sake, and may be empty.
     """
+    for source in (file, corpus):
+        require_published(source)
     reader = READERS[options.format]
     taken = some_of(reader.read(file), options.limit, file)
     dialogues = resolve(taken, reader.finder(read_corpus(corpus)), file, corpus)

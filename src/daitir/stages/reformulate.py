@@ -11,7 +11,7 @@ from daitir.dialogues import SCHEMA, Dialogue, read_dialogues
 from daitir.errors import DaitirError, exit_with_one_line
 from daitir.files import digest_bytes
 from daitir.options import Options
-from daitir.provenance import provenance, require_same
+from daitir.provenance import made_by_these_versions, provenance, require_same
 from daitir.queries import Query, picks_shard, query_key, read_queries, rounds_of, write_queries
 from daitir.reformulators import ReformulatorOptions, Work, load_reformulator
 from daitir.scratch import scratch_for
@@ -94,18 +94,22 @@ def published_file(
 
 
 def known_queries(paths: Sequence[Path], record: dict[str, Any], output: Path) -> dict[str, Query]:
-    """Return the round-0 queries of another dialogue set by key, made with the same options as ours."""
-    queries = read_queries(*paths)
-    made_by = {str(path): table_provenance(path)["options"] for path in paths} | {str(output): record}
+    """Return the round-0 queries of another dialogue set by key.
+
+    Queries made with other options are a mix and refused; those of other library versions are left alone.
+    """
+    made = {path: table_provenance(path) for path in paths}
+    options = {str(path): found["options"] for path, found in made.items()} | {str(output): record}
     # Which rounds a set has changes none of their queries.
     require_same(
         "the reformulation",
         {
-            path: {key: value for key, value in options.items() if key != "rounds"}
-            for path, options in made_by.items()
+            path: {key: value for key, value in of_path.items() if key != "rounds"}
+            for path, of_path in options.items()
         },
     )
-    return {query.key: query for query in queries if query.round == 0}
+    taken = [path for path in paths if made_by_these_versions(path, made[path])]
+    return {query.key: query for query in read_queries(*taken) if query.round == 0}
 
 
 def take_known(work: Work, known: dict[str, Query]) -> tuple[list[Query], Work]:
