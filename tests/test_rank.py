@@ -8,8 +8,8 @@ import torch
 from daitir.dialogues import read_dialogues, write_dialogues
 from daitir.errors import DaitirError
 from daitir.features import read_features, write_features
-from daitir.fusions.adafuse import build_adafuse
 from daitir.fusions.options import AdafuseOptions, TrainOptions
+from daitir.fusions.trained import build_network
 from daitir.provenance import provenance
 from daitir.queries import picture_key, query_key
 from daitir.ranks import ranks_provenance, read_ranks
@@ -47,7 +47,7 @@ def weights_of(folder, seed, fusion=ADAFUSE, encoder=ENCODER):
     torch.manual_seed(seed)
     record = provenance("train", {"fusion": fusion, "seed": seed}) | {"encoder": encoder}
     path = folder / f"seed-{seed}-{len(list(folder.iterdir()))}.safetensors"
-    write_weights(path, build_adafuse(OPTIONS, width=16).state_dict(), record)
+    write_weights(path, build_network(OPTIONS, width=16).state_dict(), record)
     return path
 
 

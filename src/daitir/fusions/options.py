@@ -1,10 +1,34 @@
 """Options of the fusions: light, so that the config can be read without torch."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from daitir.options import Device, Options, how
+from daitir.options import Device, Options, Role, how
+
+Views = Literal["mean", "attention", "each"]
+
+
+def unless_default(default: Any, **constraints: Any) -> Any:
+    """Field that is in the record of the options only where it differs from its default.
+
+    What was trained before the field existed was trained with its default, and is not trained again.
+    """
+    return Field(default, json_schema_extra={"unless_default": True}, **constraints)
+
+
+class _GrownOptions(Options):
+    """Options that get new fields while weights trained with the old ones stay good."""
+
+    def only(self, *roles: Role) -> dict[str, Any]:
+        """Return the fields of the given roles; a field ``unless_default`` is left out at its default."""
+        chosen = super().only(*roles)
+        return {name: value for name, value in chosen.items() if not self._is_unsaid(name)}
+
+    def _is_unsaid(self, name: str) -> bool:
+        field = type(self).model_fields[name]
+        extra = field.json_schema_extra
+        return isinstance(extra, dict) and "unless_default" in extra and getattr(self, name) == field.default
 
 
 class TextOptions(Options):
@@ -15,7 +39,7 @@ class TextOptions(Options):
     kind: Literal["text"] = "text"
 
 
-class _ImageFusionOptions(Options):
+class _ImageFusionOptions(_GrownOptions):
     """What fusions with generated images share: how many of a round's K images they see (null = all)."""
 
     uses_text: ClassVar[bool] = True
@@ -57,7 +81,7 @@ class DarOptions(_ImageFusionOptions):
         return self
 
 
-class TrainOptions(Options):
+class TrainOptions(_GrownOptions):
     """How a fusion is trained; the defaults are ADaFuSE's published recipe.
 
     ``seeds`` says which trainings there are. It changes the bytes of none of them, so a seed more
@@ -86,17 +110,95 @@ class TrainOptions(Options):
         return self
 
 
-class AdafuseOptions(_ImageFusionOptions):
+class TrainedOptions(_ImageFusionOptions):
+    """What fusions that are trained share."""
+
+    kind: str
+
+    train: TrainOptions
+    device: Device = how("auto")
+
+    @property
+    def averages_images(self) -> bool:
+        """Whether the images are averaged before the network sees them."""
+        return False
+
+
+class _PairOptions(TrainedOptions):
+    """What fusions of the text with ONE image share: how they see K of them.
+
+    ``mean``: their mean, re-normalised, as one image. ``attention``: their mean weighted by a softmax over
+    K, from the text. ``each``: each is fused by itself; the mean of the K queries ranks as the mean of their
+    scores does.
+    """
+
+    dropout: float = Field(0.2, ge=0, lt=1)
+    views: Views = unless_default("mean")
+
+    @property
+    def averages_images(self) -> bool:
+        """Whether the images are averaged before the network sees them."""
+        return self.views == "mean"
+
+
+class AdafuseOptions(_PairOptions):
     """ADaFuSE: a gate between text and mean image, and a mixture of experts that adds a residual.
 
-    ``branches`` leaves one of the two out, to tell what each brings; the paper has both.
+    ``branches`` leaves one of the two out, to tell what each brings; the paper has both. With ``routing:
+    top1`` only the expert that the router likes best speaks, as loud as the router's weight (Switch).
     """
 
     kind: Literal["adafuse"] = "adafuse"
     projection: int = Field(512, ge=8, multiple_of=8)
     hidden: int = Field(2048, ge=64, multiple_of=64)
     experts: int = Field(4, ge=1)
-    dropout: float = Field(0.2, ge=0, lt=1)
     branches: Literal["both", "gate", "experts"] = "both"
-    train: TrainOptions
-    device: Device = how("auto")
+    routing: Literal["dense", "top1"] = unless_default("dense")
+
+    @model_validator(mode="after")
+    def _routes_something(self) -> "AdafuseOptions":
+        if self.routing == "top1" and (self.branches == "gate" or self.experts < 2):
+            raise ValueError("routing top1 chooses among experts: keep their branch, with two or more")
+        return self
+
+
+class MlpOptions(_PairOptions):
+    """A plain perceptron of [t; v], of ADaFuSE's size: the residual on (t + v) / 2, or all of the query."""
+
+    kind: Literal["mlp"] = "mlp"
+    hidden: int = Field(3072, ge=8)
+    residual: bool = True
+
+
+class FilmOptions(_PairOptions):
+    """FiLM: the image scales and shifts the text feature, element by element; of ADaFuSE's size."""
+
+    kind: Literal["film"] = "film"
+    hidden: int = Field(3072, ge=8)
+
+
+class CrossAttentionOptions(TrainedOptions):
+    """The text attends over the K images, which nothing averages first; of ADaFuSE's size."""
+
+    kind: Literal["cross-attention"] = "cross-attention"
+    projection: int = Field(512, ge=8)
+    heads: int = Field(8, ge=1)
+    layers: int = Field(3, ge=1)
+    hidden: int = Field(2688, ge=8)
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heads_are_equal(self) -> "CrossAttentionOptions":
+        if self.projection % self.heads:
+            raise ValueError(f"projection {self.projection} is no multiple of heads {self.heads}: change one")
+        return self
+
+
+class RoundWeightsOptions(TrainedOptions):
+    """DAR with two trained numbers a round, the weights of text and images; later rounds have the last's."""
+
+    kind: Literal["round-weights"] = "round-weights"
+    rounds: int = Field(11, ge=1)
+
+
+TrainedFusionOptions = AdafuseOptions | MlpOptions | FilmOptions | CrossAttentionOptions | RoundWeightsOptions

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 
 from daitir.command import parse_call, stage_parser
 from daitir.compute import find_device
 from daitir.errors import DaitirError, exit_with_one_line
-from daitir.fusions.adafuse import build_adafuse
-from daitir.fusions.options import AdafuseOptions
+from daitir.fusions.options import TrainedFusionOptions, TrainedOptions
+from daitir.fusions.trained import build_network
 from daitir.fusions.training.data import random_state, split
 from daitir.fusions.training.trainer import Trainer, retrieval_quality
 from daitir.history import write_history
@@ -27,7 +28,7 @@ class TrainStageOptions(Options):
     """The fusion, its sizes and its recipe."""
 
     code: str
-    fusion: AdafuseOptions
+    fusion: TrainedFusionOptions = Field(discriminator="kind")
 
 
 def run(
@@ -56,13 +57,13 @@ def run(
         write_weights(output, best.weights, made)
 
 
-def train(options: AdafuseOptions, samples: Samples, seed: int, checkpoint: Path) -> Trainer:
+def train(options: TrainedOptions, samples: Samples, seed: int, checkpoint: Path) -> Trainer:
     """Return the trainer when all its epochs are done."""
     device = torch.device(find_device(options.device))
-    data, held_out = split(samples, options.train.held_out, options.images)
+    data, held_out = split(samples, options.train.held_out, options.images, options.averages_images)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state("weights", seed))
-        network = build_adafuse(options, width=samples.text_MD.shape[1]).to(device)
+        network = build_network(options, width=samples.text_MD.shape[1]).to(device)
     trainer = Trainer(network, options.train, data.to(device), held_out.to(device), seed, checkpoint)
     report = Progress(f"train seed {seed}", options.train.epochs, "epochs", done=trainer.finished_epochs)
     for _ in trainer.epochs():

@@ -1,6 +1,6 @@
 """The samples of a training: kept in memory, split by name, one random round a dialogue and epoch.
 
-Shape suffixes: M samples, S dialogues, D feature, N candidates.
+Shape suffixes: M samples, K images, S dialogues, D feature, N candidates.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from torch import Tensor
 from daitir.errors import DaitirError
 from daitir.exact import one_thread
 from daitir.files import digest_text
-from daitir.fusions.base import mean_image, use_images
+from daitir.fusions.views import seen_images
 from daitir.samples import Samples
 
 
@@ -24,7 +24,8 @@ class TrainingData:
     """
 
     text_MD: Tensor
-    image_MD: Tensor
+    images_MKD: Tensor
+    round_M: Tensor
     target_M: Tensor
     first_S: Tensor
     count_S: Tensor
@@ -41,9 +42,10 @@ class TrainingData:
         return (self.first_S + round_S)[torch.randperm(len(self), generator=generator)]
 
     def to(self, device: torch.device) -> "TrainingData":
-        """Return the same data, features on ``device``; rows are drawn on the CPU and stay there."""
-        features = {name: getattr(self, name).to(device) for name in ("text_MD", "image_MD", "corpus_ND")}
-        return replace(self, target_M=self.target_M.to(device), **features)
+        """Return the same data on ``device``; rows are drawn on the CPU, and what draws them stays there."""
+        drawn = {"first_S", "count_S"}
+        features = {name: value.to(device) for name, value in vars(self).items() if name not in drawn}
+        return replace(self, **features)
 
 
 def random_state(purpose: str, *numbers: int) -> int:
@@ -51,18 +53,20 @@ def random_state(purpose: str, *numbers: int) -> int:
     return int(digest_text(purpose, *map(str, numbers)), 16) >> 1
 
 
-def split(samples: Samples, fraction: float, images: int | None) -> tuple[TrainingData, TrainingData]:
+def split(
+    samples: Samples, fraction: float, images: int | None, averages_images: bool
+) -> tuple[TrainingData, TrainingData]:
     """Return the data to train on and the held-out data that choose the epoch.
 
     A sample is held out by a hash of its target's key, so that every dialogue about one image falls on
-    one side. The image of a sample is the mean of its first ``images``, re-normalised.
+    one side. The images of a sample are its first ``images``, or their mean, re-normalised, as a single one.
     """
     assert samples.images_MKD is not None
     with one_thread():
-        image_MD = mean_image(use_images(torch.from_numpy(samples.images_MKD), images))
+        images_MKD = seen_images(torch.from_numpy(samples.images_MKD), images, averages_images)
     held = {target: is_held_out(target, fraction) for target in set(samples.targets)}
     held_M = np.array([held[target] for target in samples.targets])
-    trained, chosen = _part(samples, image_MD, ~held_M), _part(samples, image_MD, held_M)
+    trained, chosen = _part(samples, images_MKD, ~held_M), _part(samples, images_MKD, held_M)
     if len(trained) < 2 or len(chosen) < 1:
         raise DaitirError(
             f"held_out {fraction} leaves {len(trained)} dialogues to train on and {len(chosen)} to choose by:"
@@ -76,13 +80,14 @@ def is_held_out(target: str, fraction: float) -> bool:
     return int(digest_text("held out", target), 16) < fraction * 2**64
 
 
-def _part(samples: Samples, image_MD: Tensor, chosen_M: np.ndarray) -> TrainingData:
+def _part(samples: Samples, images_MKD: Tensor, chosen_M: np.ndarray) -> TrainingData:
     rows = np.flatnonzero(chosen_M)
     ids = np.array([samples.dialogue_ids[row] for row in rows], dtype=object)
     _, first_S, count_S = np.unique(ids.astype(str), return_index=True, return_counts=True)
     return TrainingData(
         text_MD=torch.from_numpy(samples.text_MD[rows]),
-        image_MD=image_MD[rows],
+        images_MKD=images_MKD[rows],
+        round_M=torch.from_numpy(samples.round_M[rows]),
         target_M=torch.from_numpy(samples.target_M[rows]),
         first_S=torch.from_numpy(first_S),
         count_S=torch.from_numpy(count_S),

@@ -18,7 +18,7 @@ from daitir.errors import DaitirError
 from daitir.exact import one_thread
 from daitir.files import atomic
 from daitir.fusions.base import fuse_in_blocks
-from daitir.fusions.networks.adafuse import Adafuse
+from daitir.fusions.networks.base import FusionNetwork
 from daitir.fusions.options import TrainOptions
 from daitir.fusions.training.data import TrainingData, random_state
 from daitir.fusions.training.objective import contrastive_loss
@@ -50,7 +50,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: Adafuse,
+        network: FusionNetwork,
         options: TrainOptions,
         data: TrainingData,
         held_out: TrainingData,
@@ -110,7 +110,8 @@ class Trainer:
         losses = []
         for row_B in batches:
             place_B = row_B.to(self.data.text_MD.device)
-            fused = self.network(self.data.text_MD[place_B], self.data.image_MD[place_B])
+            text_BD, images_BKD = self.data.text_MD[place_B], self.data.images_MKD[place_B]
+            fused = self.network(text_BD, images_BKD, self.data.round_M[place_B])
             image_B = self.data.target_M[place_B]
             scale = self.network.log_scale.exp()
             loss = contrastive_loss(fused.query_BD, self.data.corpus_ND[image_B], scale, image_B)
@@ -150,14 +151,14 @@ def plan_steps(rows: Tensor, batch: int, accumulation: int) -> list[list[Tensor]
     return [batches[begin:end] for begin, end in pairwise(bounds)]
 
 
-def measure(network: Adafuse, data: TrainingData) -> dict[str, Any]:
+def measure(network: FusionNetwork, data: TrainingData) -> dict[str, Any]:
     """Measure a network on held-out dialogues, all their rounds, among all images of the corpus.
 
     Recall@10 and MRR are means over queries, each round by itself: epochs are chosen by Recall@10, ties
     by MRR, then the earlier epoch.
     """
     network.eval()
-    fused = fuse_in_blocks(network, data.text_MD, data.image_MD)
+    fused = fuse_in_blocks(network, data.text_MD, data.images_MKD, data.round_M)
     return {
         **retrieval_quality(fused.query_BD, data),
         "gate_mean": None if fused.gate_B is None else fused.gate_B.mean().item(),
