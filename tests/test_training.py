@@ -9,9 +9,10 @@ from daitir.errors import DaitirError
 from daitir.fusions.options import AdafuseOptions, TrainOptions
 from daitir.fusions.trained import build_network
 from daitir.fusions.training.data import is_held_out, split
+from daitir.fusions.training.measures import retrieval_quality
 from daitir.fusions.training.objective import contrastive_loss
 from daitir.fusions.training.optimiser import build_optimiser, learning_rate_at
-from daitir.fusions.training.trainer import Trainer, plan_steps, retrieval_quality
+from daitir.fusions.training.trainer import Trainer, plan_steps
 from daitir.samples import read_samples
 from tests.sample_files import World, write_world
 
@@ -98,7 +99,8 @@ def samples(tmp_path_factory):
 
 
 def halves(samples, fraction=0.2, images=None):
-    return split(samples, fraction, images, averages_images=True)
+    train = TrainOptions(dialogues="d", held_out=fraction)
+    return split(samples, AdafuseOptions(images=images, train=train))
 
 
 def test_split_is_by_target(samples):
@@ -115,10 +117,7 @@ def test_split_is_by_target(samples):
 
 def test_image_of_a_sample_is_the_mean(samples):
     """The mean of the images, brought to unit length; or the first alone."""
-    (data, _), (first, _) = (
-        halves(samples),
-        halves(samples, images=1),
-    )
+    (data, _), (first, _) = halves(samples), halves(samples, images=1)
     row = int(np.flatnonzero(samples.target_M == data.target_M[0].item())[0])
     mean = samples.images_MKD[row].mean(axis=0)
     np.testing.assert_allclose(data.images_MKD[0, 0], mean / np.linalg.norm(mean), rtol=1e-5)

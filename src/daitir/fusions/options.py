@@ -85,7 +85,9 @@ class TrainOptions(_GrownOptions):
     """How a fusion is trained; the defaults are ADaFuSE's published recipe.
 
     ``seeds`` says which trainings there are. It changes the bytes of none of them, so a seed more
-    retrains nothing.
+    retrains nothing. With ``ema`` the moving average of the weights is measured and kept (its decay a step);
+    after ``patience`` epochs that bring the held-out dialogues nothing a training stops; ``bfloat16`` is for
+    GPUs (the loss stays in float32); ``tensorboard`` writes the history beside the weights as well.
     """
 
     dialogues: str
@@ -98,6 +100,10 @@ class TrainOptions(_GrownOptions):
     warmup_epochs: int = Field(5, ge=0)
     clip: float = Field(3.0, gt=0)
     held_out: float = Field(0.2, gt=0, lt=1)
+    ema: float | None = unless_default(None, gt=0, lt=1)
+    patience: int | None = unless_default(None, ge=1)
+    precision: Literal["float32", "bfloat16"] = unless_default("float32")
+    tensorboard: bool = how(False)
 
     @model_validator(mode="after")
     def _is_possible(self) -> "TrainOptions":
@@ -123,22 +129,39 @@ class TrainedOptions(_ImageFusionOptions):
         """Whether the images are averaged before the network sees them."""
         return False
 
+    @property
+    def draws_image(self) -> bool:
+        """Whether a sample shows one of its images while it is trained on, another each epoch."""
+        return False
+
 
 class _PairOptions(TrainedOptions):
     """What fusions of the text with ONE image share: how they see K of them.
 
     ``mean``: their mean, re-normalised, as one image. ``attention``: their mean weighted by a softmax over
     K, from the text. ``each``: each is fused by itself; the mean of the K queries ranks as the mean of their
-    scores does.
+    scores does. With ``random_image`` a sample shows only one of them in training, drawn anew each epoch.
     """
 
     dropout: float = Field(0.2, ge=0, lt=1)
     views: Views = unless_default("mean")
+    random_image: bool = unless_default(False)
 
     @property
     def averages_images(self) -> bool:
         """Whether the images are averaged before the network sees them."""
         return self.views == "mean"
+
+    @property
+    def draws_image(self) -> bool:
+        """Whether a sample shows one of its images while it is trained on, another each epoch."""
+        return self.random_image
+
+    @model_validator(mode="after")
+    def _has_views_to_weigh(self) -> "_PairOptions":
+        if self.random_image and self.views == "attention":
+            raise ValueError("random_image leaves nothing to attend over: drop it or take views mean or each")
+        return self
 
 
 class AdafuseOptions(_PairOptions):

@@ -45,7 +45,7 @@ class TrainedFusion:
 
 def build_network(options: TrainedOptions, width: int) -> FusionNetwork:
     """Return an untrained network for features of ``width``, with torch's present random state."""
-    sizes = options.model_dump(exclude={"kind", "images", "train", "device"})
+    sizes = options.model_dump(exclude={"kind", "images", "random_image", "train", "device"})
     return NETWORKS[options.kind](width, **sizes)
 
 
