@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from daitir.plots import COLOURS, DASHES, FONT_SIZE, PAPER, STYLE, svg_text
 
@@ -38,6 +39,9 @@ def history_figure(title: str, histories: Sequence[pd.DataFrame]) -> str:
             if not axes.lines:
                 axes.text(0.5, 0.5, "none", ha="center", transform=axes.transAxes)
             axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            if draw in {_gate, _experts}:
+                axes.set_ylim(0, 1 if draw is _gate else None)
         return svg_text(figure)
 
 
@@ -61,7 +65,6 @@ def _gate(axes: Axes, history: pd.DataFrame, dashes: Any) -> None:
     mean, spread = (history[name].astype(float) for name in ("gate_mean", "gate_spread"))
     axes.fill_between(history["epoch"], mean - spread, mean + spread, color=GREEN, alpha=0.12, linewidth=0)
     _line(axes, history, mean, GREEN, dashes)
-    axes.set_ylim(0, 1)
 
 
 def _experts(axes: Axes, history: pd.DataFrame, dashes: Any) -> None:
@@ -70,7 +73,6 @@ def _experts(axes: Axes, history: pd.DataFrame, dashes: Any) -> None:
     load_RE = np.stack(history["expert_load"].tolist())
     for expert, load_R in enumerate(load_RE.T):
         _line(axes, history, pd.Series(load_R), COLOURS[expert % len(COLOURS)], dashes)
-    axes.set_ylim(bottom=0)
 
 
 def _line(axes: Axes, history: pd.DataFrame, values: pd.Series, colour: str, dashes: Any) -> None:

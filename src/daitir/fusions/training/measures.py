@@ -42,8 +42,8 @@ def retrieval_quality(query_MD: Tensor, data: TrainingData) -> dict[str, float]:
 
 
 def ranks_of(query_MD: Tensor, data: TrainingData) -> np.ndarray:
-    """Ranks of the targets of ``data``."""
-    return rank_targets(query_MD, data.corpus_ND, data.target_M).rank_Q.cpu().numpy()
+    """Ranks of the targets of ``data``, by scores in float32 whatever is trained in."""
+    return rank_targets(query_MD.float(), data.corpus_ND.float(), data.target_M).rank_Q.cpu().numpy()
 
 
 def quality_of(rank_M: np.ndarray) -> dict[str, float]:
