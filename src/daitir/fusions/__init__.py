@@ -9,6 +9,7 @@ from pydantic import Field
 
 from daitir.errors import DaitirError
 from daitir.fusions.options import (
+    AdafuseReleasedOptions,
     AddOptions,
     DarOptions,
     ImageOptions,
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from daitir.fusions.base import Fusion
 
 PlainFusionOptions = TextOptions | ImageOptions | AddOptions | DarOptions
-FusionOptions = Annotated[PlainFusionOptions | TrainedFusionOptions, Field(discriminator="kind")]
+FusionOptions = Annotated[
+    PlainFusionOptions | TrainedFusionOptions | AdafuseReleasedOptions, Field(discriminator="kind")
+]
 
 PRESETS: dict[str, PlainFusionOptions] = {
     "text": TextOptions(),
@@ -31,7 +34,8 @@ PRESETS: dict[str, PlainFusionOptions] = {
     # The released code looks at one image a round and adds similarities, which ranks as adding features does.
     "dar-released": DarOptions(alpha={0: 0.8, 2: 0.5}, images=1),
 }
-TRAINED_KINDS = frozenset({"adafuse", "mlp", "film", "cross-attention", "round-weights"})
+# Those that need weights: trained here, or by others.
+TRAINED_KINDS = frozenset({"adafuse", "adafuse-released", "mlp", "film", "cross-attention", "round-weights"})
 
 
 def load_fusion(options: FusionOptions, weights: Path | None = None) -> Fusion:
@@ -40,8 +44,10 @@ def load_fusion(options: FusionOptions, weights: Path | None = None) -> Fusion:
         fault = "is not trained and takes no weights" if weights else "is trained: give its --weights"
         raise DaitirError(f"fusion of kind {options.kind!r} {fault}")
     if weights is not None:
-        from daitir.fusions.trained import load_trained
+        from daitir.fusions.trained import load_released, load_trained
 
+        if isinstance(options, AdafuseReleasedOptions):
+            return load_released(options, weights)
         assert isinstance(options, TrainedOptions)
         return load_trained(options, weights)
     if isinstance(options, DarOptions):

@@ -1,10 +1,11 @@
 """Options of the fusions: light, so that the config can be read without torch."""
 
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from daitir.options import Device, Options, Role, how
+from daitir.options import Device, Options, Role, how, where
 
 Views = Literal["mean", "attention", "each"]
 
@@ -183,6 +184,16 @@ class AdafuseOptions(_PairOptions):
         if self.routing == "top1" and (self.branches == "gate" or self.experts < 2):
             raise ValueError("routing top1 chooses among experts: keep their branch, with two or more")
         return self
+
+
+class AdafuseReleasedOptions(_ImageFusionOptions):
+    """ADaFuSE as its authors trained it: ``weights`` is what ``python -m daitir.convert adafuse`` wrote.
+
+    The sizes are those of the weights; of K images it sees the mean. A stage gets the weights as a file.
+    """
+
+    kind: Literal["adafuse-released"] = "adafuse-released"
+    weights: Path | None = where(None)
 
 
 class MlpOptions(_PairOptions):
