@@ -1,35 +1,14 @@
 """Options of the fusions: light, so that the config can be read without torch."""
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from daitir.options import Device, Options, Role, how, where
+from daitir.fusions.grown import GrownOptions, unless_default
+from daitir.options import Device, Options, how, where
 
 Views = Literal["mean", "attention", "each"]
-
-
-def unless_default(default: Any, **constraints: Any) -> Any:
-    """Field that is in the record of the options only where it differs from its default.
-
-    What was trained before the field existed was trained with its default, and is not trained again.
-    """
-    return Field(default, json_schema_extra={"unless_default": True}, **constraints)
-
-
-class _GrownOptions(Options):
-    """Options that get new fields while weights trained with the old ones stay good."""
-
-    def only(self, *roles: Role) -> dict[str, Any]:
-        """Return the fields of the given roles; a field ``unless_default`` is left out at its default."""
-        chosen = super().only(*roles)
-        return {name: value for name, value in chosen.items() if not self._is_unsaid(name)}
-
-    def _is_unsaid(self, name: str) -> bool:
-        field = type(self).model_fields[name]
-        extra = field.json_schema_extra
-        return isinstance(extra, dict) and "unless_default" in extra and getattr(self, name) == field.default
 
 
 class TextOptions(Options):
@@ -40,7 +19,7 @@ class TextOptions(Options):
     kind: Literal["text"] = "text"
 
 
-class _ImageFusionOptions(_GrownOptions):
+class _ImageFusionOptions(GrownOptions):
     """What fusions with generated images share: how many of a round's K images they see (null = all)."""
 
     uses_text: ClassVar[bool] = True
@@ -82,7 +61,7 @@ class DarOptions(_ImageFusionOptions):
         return self
 
 
-class TrainOptions(_GrownOptions):
+class TrainOptions(GrownOptions):
     """How a fusion is trained; the defaults are ADaFuSE's published recipe.
 
     ``seeds`` says which trainings there are. It changes the bytes of none of them, so a seed more
@@ -236,3 +215,13 @@ class RoundWeightsOptions(TrainedOptions):
 
 
 TrainedFusionOptions = AdafuseOptions | MlpOptions | FilmOptions | CrossAttentionOptions | RoundWeightsOptions
+
+
+class OracleOptions(Options):
+    """For each query the better of some systems, which takes the target to know: an upper line, no system.
+
+    It fuses nothing and ranks nothing; it chooses among ranks that are known (`daitir.stages.rank_oracle`).
+    """
+
+    kind: Literal["oracle"] = "oracle"
+    of: tuple[str, ...] = Field(("text", "dar"), min_length=2)

@@ -10,6 +10,7 @@ from daitir.command import parse_call, stage_parser
 from daitir.compute import find_device
 from daitir.errors import DaitirError, exit_with_one_line
 from daitir.fusions.options import TrainedFusionOptions, TrainedOptions
+from daitir.fusions.sizes import parameters_of
 from daitir.fusions.trained import build_network
 from daitir.fusions.training.board import board_for
 from daitir.fusions.training.data import random_state, split
@@ -90,7 +91,7 @@ def summarise(trainer: Trainer) -> dict[str, Any]:
     held_out = trainer.held_out
     text = retrieval_quality(held_out.text_MD, held_out)
     return {
-        "parameters": sum(weight.numel() for weight in trainer.network.parameters()),
+        "parameters": parameters_of(trainer.network),
         "dialogues": len(trainer.data),
         "held_out_dialogues": len(held_out),
         "epoch": trainer.best.epoch,
