@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -108,7 +109,7 @@ def test_bytes_hang_on_options_and_seed_alone(made, tmp_path, monkeypatch):
 
 def test_a_killed_training_ends_with_the_same_weights(made, tmp_path, monkeypatch):
     """Killed after an epoch, it goes on from its checkpoint and ends byte-identical."""
-    recipe, torn, whole = DMCL | {"epochs": 12}, tmp_path / "torn", tmp_path / "whole"
+    recipe, torn, whole = DMCL | {"epochs": 20}, tmp_path / "torn", tmp_path / "whole"
     wanted = call(monkeypatch, made, whole, recipe=recipe)
     line = [sys.executable, "-m", "daitir.stages.tune", *arguments(made, torn, recipe=recipe)]
     job = subprocess.Popen(line, stderr=subprocess.DEVNULL)
@@ -126,7 +127,11 @@ def test_two_processes_train_as_one(made, tmp_path, monkeypatch):
     """The loss is of the whole batch wherever its rows are, so only the last bits may differ."""
     recipe = DMCL | {"drop_path": 0.0, "batch": 5, "hard_negatives": {}}
     call(monkeypatch, made, tmp_path / "one", recipe=recipe)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
     launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--main_process_port", port]
     line = [*launch, "--dynamo_backend", "no", "--mixed_precision", "no", "-m", "daitir.stages.tune"]
     subprocess.run(
         [sys.executable, *line, *arguments(made, tmp_path / "two", recipe=recipe)],

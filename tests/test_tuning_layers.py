@@ -9,6 +9,7 @@ from torch import nn
 
 from daitir.encoders import load_encoder
 from daitir.errors import DaitirError
+from daitir.tuning import tuned_encoder
 from daitir.tuning.layers import add_drop_path, checkpoint_layers, layer_scale, tower_depths
 from daitir.tuning.networks import (
     KINDS,
@@ -177,8 +178,7 @@ def test_a_blip_taken_at_another_size_keeps_that_size(tmp_path):
     options = tiny_encoders.options_of("blip", tiny_encoders.MAKERS["blip"](tmp_path / "blip"), image_size=32)
     encoder = load_for_tuning(options)
     save_encoder(encoder, tmp_path / "tuned", {})
-    plain = {"model": str(tmp_path / "tuned"), "image_size": None}
-    again = load_encoder(options.model_copy(update=plain))
+    again = load_encoder(tuned_encoder(options, str(tmp_path / "tuned")))
     assert again.facts.preprocessing.startswith("32 x 32")
     assert np.array_equal(again.encode_images([IMAGE]), encoder.encode_images([IMAGE]))
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from daitir.encoders import EncoderOptions
 from daitir.options import Options, how
 
 
@@ -82,3 +83,12 @@ class PlugirOptions(TuneSettings):
 
 
 TuneOptions = Annotated[DmclOptions | ChatirOptions | PlugirOptions, Field(discriminator="kind")]
+
+
+def tuned_encoder(base: EncoderOptions, model: str) -> EncoderOptions:
+    """Return the options of the encoder that a tuning made of ``base``: another model, read alike.
+
+    The revision is of the model that it came from, and the image size is in the directory by now.
+    """
+    own = {"model": model, "revision": None, "image_size": None}
+    return base.model_copy(update={name: own[name] for name in own if name in type(base).model_fields})
