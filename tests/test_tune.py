@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from daitir.encoders import load_encoder
 from daitir.errors import DaitirError
 from daitir.stages import tune
 from daitir.tuning.history import read_tuning_history
-from tests import tiny_encoders
+from tests import tiny_encoders, two_processes
 from tests.tuning_files import write_files
 
 RECIPE = {"dialogues": "d", "queries": "q", "epochs": 2, "warmup_epochs": 0, "batch": 6, "accumulation": 2}
@@ -124,25 +125,33 @@ def test_a_killed_training_ends_with_the_same_weights(made, tmp_path, monkeypatc
 
 
 def test_two_processes_train_as_one(made, tmp_path, monkeypatch):
-    """The loss is of the whole batch wherever its rows are, so only the last bits may differ."""
+    """The loss is of the whole batch wherever its rows are: its gradients and the weights are the same.
+
+    A batch of five is three rows and two, and the last bits may differ.
+    """
     recipe = DMCL | {"drop_path": 0.0, "batch": 5, "hard_negatives": {}}
     call(monkeypatch, made, tmp_path / "one", recipe=recipe)
+    two_processes.write_gradients(sys.argv[1:], tmp_path / "one.safetensors")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
-    launch += ["--main_process_port", port]
-    line = [*launch, "--dynamo_backend", "no", "--mixed_precision", "no", "-m", "daitir.stages.tune"]
+    launch += ["--main_process_port", port, "--dynamo_backend", "no", "--mixed_precision", "no"]
+    stage = arguments(made, tmp_path / "two", recipe=recipe)
     subprocess.run(
-        [sys.executable, *line, *arguments(made, tmp_path / "two", recipe=recipe)],
+        [sys.executable, *launch, "-m", "tests.two_processes", str(tmp_path / "two.safetensors"), *stage],
         check=True,
         capture_output=True,
+        cwd=Path(__file__).parents[1],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    one, two = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "two"))
+    for name in ("{}.safetensors", "{}/model/model.safetensors"):
+        one, two = (load_file(tmp_path / name.format(count)) for count in ("one", "two"))
+        assert one.keys() == two.keys()
+        assert max((one[key] - two[key]).abs().max().item() for key in one) < 1e-5
+        assert max(one[key].abs().max().item() for key in one) > 0.01
     start = load_file(made / "blip" / "model.safetensors")
-    assert max((one[name] - two[name]).abs().max().item() for name in one) < 1e-5
-    assert max((one[name] - start[name]).abs().max().item() for name in one) > 1e-3
+    assert max((one[key] - start[key]).abs().max().item() for key in one) > 1e-3
 
 
 @pytest.mark.parametrize(("kind", "data"), [("chatir", "."), ("plugir", "rewritten")])

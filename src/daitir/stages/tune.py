@@ -214,10 +214,7 @@ def main() -> None:
     add_paths(parser)
     call = parse_call(parser, TuneStageOptions)
     paths = call.arguments
-    sources = TuneSources(
-        paths.dialogues, tuple(paths.queries), tuple(paths.shards), paths.list, paths.images
-    )
-    run(call.options, sources, paths.seed, paths.scratch, paths.output, paths.history, call.record)
+    run(call.options, sources_of(paths), paths.seed, paths.scratch, paths.output, paths.history, call.record)
 
 
 def add_paths(parser: argparse.ArgumentParser) -> None:
@@ -233,6 +230,11 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", type=Path, required=True, help="model directory")
     parser.add_argument("--history", type=Path, required=True, help="one row an epoch, Parquet")
+
+
+def sources_of(paths: argparse.Namespace) -> TuneSources:
+    """Return the sources named on the command line."""
+    return TuneSources(paths.dialogues, tuple(paths.queries), tuple(paths.shards), paths.list, paths.images)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ class Tuner:
         torch.manual_seed(random_state("dropout", self.seed, epoch, self.accelerator.process_index))
         samples = draw(self.material.trained, self.seed, epoch)
         steps = plan_steps(torch.arange(len(samples)), self.options.batch, self.options.accumulation)
-        batches = self._batches([[samples[row] for row in rows] for step in steps for rows in step])
+        batches = self.batches([[samples[row] for row in rows] for step in steps for rows in step])
         losses: list[Loss] = []
         rate = 0.0
         for place, step in enumerate(steps):
@@ -171,7 +171,7 @@ class Tuner:
         self.optimiser.zero_grad()
         return losses
 
-    def _batches(self, plan: list[list[Sample]]) -> Iterator[Batch]:
+    def batches(self, plan: list[list[Sample]]) -> Iterator[Batch]:
         """Yield this device's share of each batch; images are prepared a little ahead by threads."""
         shares = [self._share(samples) for samples in plan]
         ahead = (sample for share in shares for sample in share)
