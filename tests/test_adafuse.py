@@ -7,10 +7,10 @@ from torch import nn
 
 from daitir.errors import DaitirError
 from daitir.fusions import load_fusion
-from daitir.fusions.adafuse import build_adafuse
 from daitir.fusions.base import fuse_in_blocks, mean_image
 from daitir.fusions.networks.adafuse import Adafuse
 from daitir.fusions.options import AdafuseOptions, TrainOptions
+from daitir.fusions.trained import build_network
 from daitir.weights import write_weights
 
 SMALL = AdafuseOptions(projection=16, hidden=64, experts=2, train=TrainOptions(dialogues="d"))
@@ -58,7 +58,7 @@ def test_the_gate_weighs_the_text():
     nn.init.zeros_(model.gate.layers[1].weight)
     for bias, gate in ((0.0, 0.5), (math.log(3), 0.75), (50.0, 1.0)):
         nn.init.constant_(model.gate.layers[1].bias, bias)
-        fused = model(text_BD, image_BD)
+        fused = model.fuse_pair(text_BD, image_BD)
         torch.testing.assert_close(fused.gate_B, torch.full((4,), gate))
         torch.testing.assert_close(
             fused.query_BD, F.normalize(gate * text_BD + (1 - gate) * image_BD, dim=-1)
@@ -72,12 +72,12 @@ def test_the_router_mixes_the_experts():
     model = network("experts")
     nn.init.zeros_(model.mixture.router[2].weight)
     nn.init.zeros_(model.mixture.router[2].bias)
-    torch.testing.assert_close(model(text_BD, image_BD).router_BE, torch.full((4, 3), 1 / 3))
+    torch.testing.assert_close(model.fuse_pair(text_BD, image_BD).router_BE, torch.full((4, 3), 1 / 3))
     nn.init.constant_(model.mixture.router[2].bias[1:2], 100.0)
     joint_BJ = torch.cat([model.project_text(text_BD), model.project_image(image_BD)], dim=-1)
     residual_BD = model.mixture.residual(model.mixture.experts[1](joint_BJ))
     expected = F.normalize((text_BD + image_BD) / 2 + residual_BD, dim=-1)
-    torch.testing.assert_close(model(text_BD, image_BD).query_BD, expected)
+    torch.testing.assert_close(model.fuse_pair(text_BD, image_BD).query_BD, expected)
 
 
 @pytest.mark.parametrize(
@@ -86,14 +86,14 @@ def test_the_router_mixes_the_experts():
 def test_a_branch_left_out_is_null(branches, gate, router):
     """The result says what there was."""
     text_BD, images_BKD = views()
-    fused = network(branches)(text_BD, mean_image(images_BKD))
+    fused = network(branches).fuse_pair(text_BD, mean_image(images_BKD))
     assert (fused.gate_B is not None, fused.router_BE is not None) == (gate, router)
     torch.testing.assert_close(fused.query_BD.norm(dim=-1), torch.ones(4))
 
 
 def saved(path, options=SMALL, recorded=SMALL):
     torch.manual_seed(0)
-    tensors = build_adafuse(options, width=16).state_dict()
+    tensors = build_network(options, width=16).state_dict()
     write_weights(path, tensors, {"options": {"fusion": recorded.only("bytes"), "seed": 0}})
     return path
 
@@ -104,7 +104,8 @@ def test_a_trained_fusion_is_its_network(tmp_path):
     text_BD, images_BKD = views(200, 16, 3)
     round_B = torch.zeros(200)
     all_ = fuse_in_blocks(fusion.fuse, text_BD, images_BKD, round_B)
-    torch.testing.assert_close(all_.query_BD, fusion.network(text_BD, mean_image(images_BKD)).query_BD)
+    alone = fusion.network.fuse_pair(text_BD, mean_image(images_BKD))
+    torch.testing.assert_close(all_.query_BD, alone.query_BD)
     for some in (torch.tensor([7]), torch.randperm(200)[:90]):
         few = fuse_in_blocks(fusion.fuse, text_BD[some], images_BKD[some], round_B[some])
         assert all(torch.equal(column[some], part) for column, part in zip(all_, few, strict=True))

@@ -37,6 +37,7 @@ LAYERS = [
     {"chat"},
     {"reformulators", "generators", "encoders", "fusions", "simulation", "evaluation"},
     {"report", "convert"},
+    {"tuning"},
     {"config"},
     {"planning"},
     {"preflight"},

@@ -8,8 +8,9 @@ import torch
 from daitir.dialogues import read_dialogues, write_dialogues
 from daitir.errors import DaitirError
 from daitir.features import read_features, write_features
-from daitir.fusions.adafuse import build_adafuse
+from daitir.fusions.networks.adafuse import Adafuse
 from daitir.fusions.options import AdafuseOptions, TrainOptions
+from daitir.fusions.trained import build_network
 from daitir.provenance import provenance
 from daitir.queries import picture_key, query_key
 from daitir.ranks import ranks_provenance, read_ranks
@@ -47,7 +48,7 @@ def weights_of(folder, seed, fusion=ADAFUSE, encoder=ENCODER):
     torch.manual_seed(seed)
     record = provenance("train", {"fusion": fusion, "seed": seed}) | {"encoder": encoder}
     path = folder / f"seed-{seed}-{len(list(folder.iterdir()))}.safetensors"
-    write_weights(path, build_adafuse(OPTIONS, width=16).state_dict(), record)
+    write_weights(path, build_network(OPTIONS, width=16).state_dict(), record)
     return path
 
 
@@ -143,6 +144,18 @@ def test_weights_that_do_not_belong(monkeypatch, sources, tmp_path):
     ):
         with pytest.raises(DaitirError, match=message):
             rank(monkeypatch, sources, tmp_path / "r.parquet", fusion, weights)
+
+
+def test_weights_of_others_rank(monkeypatch, sources, tmp_path):
+    """Converted weights do not say which encoder they are for; they rank where the width is theirs."""
+    torch.manual_seed(0)
+    tensors = Adafuse(16, 16, 64, 2, 0.0).state_dict()
+    record = provenance("convert", {"fusion": {"kind": "adafuse-released"}, "seed": 0}) | {"encoder": None}
+    write_weights(tmp_path / "w", tensors, record)
+    fusion = {"kind": "adafuse-released", "images": 1}
+    frame = rank(monkeypatch, sources, tmp_path / "r.parquet", fusion, [tmp_path / "w"])
+    assert frame["gate"].between(0, 1).all()
+    assert frame["seed"].unique().tolist() == [0]
 
 
 def test_pictures_and_fusion_belong_together(monkeypatch, sources, tmp_path):

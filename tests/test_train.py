@@ -91,5 +91,5 @@ def test_images_are_needed(monkeypatch, sources, tmp_path):
 
 def test_a_fusion_that_is_not_trained_is_refused(monkeypatch, sources, tmp_path):
     """DAR has nothing to train."""
-    with pytest.raises(DaitirError, match=r"fusion\.kind"):
+    with pytest.raises(DaitirError, match="fusion: Input tag 'dar'"):
         train(monkeypatch, sources, tmp_path, fusion={"kind": "dar"})

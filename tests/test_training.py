@@ -6,12 +6,13 @@ import torch
 from torch import nn
 
 from daitir.errors import DaitirError
-from daitir.fusions.adafuse import build_adafuse
 from daitir.fusions.options import AdafuseOptions, TrainOptions
+from daitir.fusions.trained import build_network
 from daitir.fusions.training.data import is_held_out, split
+from daitir.fusions.training.measures import retrieval_quality
 from daitir.fusions.training.objective import contrastive_loss
 from daitir.fusions.training.optimiser import build_optimiser, learning_rate_at
-from daitir.fusions.training.trainer import Trainer, plan_steps, retrieval_quality
+from daitir.fusions.training.trainer import Trainer, plan_steps
 from daitir.samples import read_samples
 from tests.sample_files import World, write_world
 
@@ -97,9 +98,14 @@ def samples(tmp_path_factory):
     return read_samples(write_world(tmp_path_factory.mktemp("world"), world))
 
 
+def halves(samples, fraction=0.2, images=None):
+    train = TrainOptions(dialogues="d", held_out=fraction)
+    return split(samples, AdafuseOptions(images=images, train=train))
+
+
 def test_split_is_by_target(samples):
     """Held-out targets are not trained on; a sample is on one side; a larger share keeps the smaller."""
-    data, held_out = split(samples, 0.2, images=None)
+    data, held_out = halves(samples)
     assert not set(data.target_M.tolist()) & set(held_out.target_M.tolist())
     assert len(data.target_M) + len(held_out.target_M) == 300
     assert len(data) + len(held_out) == 150
@@ -111,16 +117,16 @@ def test_split_is_by_target(samples):
 
 def test_image_of_a_sample_is_the_mean(samples):
     """The mean of the images, brought to unit length; or the first alone."""
-    (data, _), (first, _) = split(samples, 0.2, images=None), split(samples, 0.2, images=1)
+    (data, _), (first, _) = halves(samples), halves(samples, images=1)
     row = int(np.flatnonzero(samples.target_M == data.target_M[0].item())[0])
     mean = samples.images_MKD[row].mean(axis=0)
-    np.testing.assert_allclose(data.image_MD[0], mean / np.linalg.norm(mean), rtol=1e-5)
-    np.testing.assert_allclose(first.image_MD[0], samples.images_MKD[row, 0], rtol=1e-5)
+    np.testing.assert_allclose(data.images_MKD[0, 0], mean / np.linalg.norm(mean), rtol=1e-5)
+    np.testing.assert_allclose(first.images_MKD[0, 0], samples.images_MKD[row, 0], rtol=1e-5)
 
 
 def test_every_epoch_draws_one_round_a_dialogue(samples):
     """Each dialogue once, in an order and with rounds that hang on seed and epoch."""
-    data, _ = split(samples, 0.2, images=None)
+    data, _ = halves(samples)
     rows = data.draw(seed=0, epoch=1)
     assert sorted(torch.div(rows, 2, rounding_mode="floor").tolist()) == list(range(len(data)))
     assert 0.3 < (rows % 2).float().mean() < 0.7
@@ -133,7 +139,7 @@ def test_every_epoch_draws_one_round_a_dialogue(samples):
 def test_a_split_that_leaves_nothing(samples, held_out):
     """Nothing to train on, or nothing to choose by, is refused."""
     with pytest.raises(DaitirError, match=r"leaves .* dialogues to train on"):
-        split(samples, held_out, images=None)
+        halves(samples, held_out)
 
 
 def trainer(samples, checkpoint, **recipe):
@@ -141,8 +147,8 @@ def trainer(samples, checkpoint, **recipe):
         projection=32, hidden=64, experts=2, train=TrainOptions(dialogues="d", **(RECIPE | recipe))
     )
     torch.manual_seed(0)
-    network = build_adafuse(options, width=samples.text_MD.shape[1])
-    return Trainer(network, options.train, *split(samples, 0.2, None), seed=0, checkpoint=checkpoint)
+    network = build_network(options, width=samples.text_MD.shape[1])
+    return Trainer(network, options.train, *halves(samples), seed=0, checkpoint=checkpoint)
 
 
 def test_training_learns_more_than_the_text(samples, tmp_path):

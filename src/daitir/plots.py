@@ -75,7 +75,7 @@ def line_figure(title: str, x_label: str, lines: Sequence[Line], per_cent: bool)
             _draw(axes, line, scale)
         _fit(axes, lines, scale, per_cent)
         _name_lines(axes, lines, scale)
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def _axes(title: str, x_label: str, margin: float) -> tuple[Figure, Axes]:
@@ -172,7 +172,8 @@ def spread(places: Sequence[float], gap: float, ceiling: float = float("inf")) -
     return [lowest(group) + step * gap for group in groups for step in range(len(group))]
 
 
-def _svg(figure: Figure) -> str:
+def svg_text(figure: Figure) -> str:
+    """Return a figure as SVG, without date or program."""
     sink = io.StringIO()
     figure.savefig(sink, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"

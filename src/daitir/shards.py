@@ -8,10 +8,10 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from daitir.errors import DaitirError
 from daitir.files import atomic, canonical_json, digest_bytes
@@ -98,18 +98,22 @@ def _read_picture(tar: tarfile.TarFile, member: tarfile.TarInfo, meta: dict[str,
     if not member.issym():
         return Picture(key, _bytes_of(tar, member, path), format_, meta)
     link = Path(member.linkname)
+    return Picture(key, _linked(link, meta["digest"], key, path), format_, meta, link)
+
+
+def _linked(link: Path, digest: str, key: str, path: Path) -> bytes:
     try:
         data = link.read_bytes()
     except OSError:
         raise DaitirError(
             f"{link}, the picture {key} of {path}, is gone: bring it back, or remove the shard and run again"
         ) from None
-    if digest_bytes([data]) != meta["digest"]:
+    if digest_bytes([data]) != digest:
         raise DaitirError(
             f"{link}, the picture {key} of {path}, has changed since: bring it back, or remove the shard and"
             " run again"
         )
-    return Picture(key, data, format_, meta, link)
+    return data
 
 
 def _bytes_of(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
@@ -117,6 +121,72 @@ def _bytes_of(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> byte
     if stream is None:
         raise DaitirError(f"{path} holds {member.name!r}, which is no file: remove the shard and run again")
     return stream.read()
+
+
+class _Place(NamedTuple):
+    shard: Path
+    offset: int
+    size: int
+    link: Path | None
+    digest: str
+
+
+class ShardPictures:
+    """Pictures of many shards by key, each read when it is asked for; threads may ask at once.
+
+    ``digest`` stands for all of them: their keys and how each was made.
+    """
+
+    def __init__(self, shards: Sequence[Path]) -> None:
+        self._places: dict[str, _Place] = {}
+        records: dict[str, bytes] = {}
+        for shard in shards:
+            for key, place, made in _index(shard):
+                if key in self._places:
+                    raise DaitirError(
+                        f"picture {key} is in {self._places[key].shard} and in {shard}: remove one of them"
+                    )
+                self._places[key], records[key] = place, made
+        self.digest = digest_bytes(part for key in sorted(records) for part in (key.encode(), records[key]))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
+
+    def keys(self) -> Collection[str]:
+        """Return the keys of all pictures."""
+        return self._places.keys()
+
+    def read(self, key: str) -> bytes:
+        """Return the encoded bytes of a picture."""
+        place = self._places[key]
+        if place.link is not None:
+            return _linked(place.link, place.digest, key, place.shard)
+        with place.shard.open("rb") as stream:
+            stream.seek(place.offset)
+            return stream.read(place.size)
+
+
+def _index(shard: Path) -> Iterator[tuple[str, _Place, bytes]]:
+    """Yield key, place and record of each picture of a shard."""
+    try:
+        _require_end(shard)
+        with tarfile.open(shard, "r:") as tar:
+            waiting: dict[str, tarfile.TarInfo] = {}
+            for member in tar:
+                key, _, format_ = member.name.partition(".")
+                if format_ != "json":
+                    waiting[key] = member
+                    continue
+                made, picture = _bytes_of(tar, member, shard), waiting.pop(key)
+                link = Path(picture.linkname) if picture.issym() else None
+                digest = json.loads(made)["digest"] if link else ""
+                yield key, _Place(shard, picture.offset_data, picture.size, link, digest), made
+    except FileNotFoundError:
+        raise DaitirError(f"{shard} does not exist: run snakemake to make it") from None
+    except (tarfile.TarError, EOFError, KeyError, ValueError) as error:
+        raise DaitirError(f"{shard} is damaged ({error}): remove it and run again") from None
+    if waiting:
+        raise DaitirError(f"{shard} ends before the record of {next(iter(waiting))}: remove it and run again")
 
 
 def shard_provenance(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Converters: published checkpoints in their authors' own layouts, made into directories that encoders load.
+"""Converters: checkpoints in their authors' own layouts, made into directories that components load.
 
 A converter is a module here with ``add_arguments(parser)`` and ``run(arguments)``.
 """

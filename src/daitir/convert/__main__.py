@@ -8,12 +8,13 @@ from daitir.errors import exit_with_one_line
 LAYOUTS = {
     "blip": "BLIP retrieval checkpoints (.pth, .ckpt) of Salesforce and ChatIR, for encoders of kind blip",
     "beit3": "BEiT-3 retrieval checkpoints (.pth), for encoders of kind beit3",
+    "adafuse": "checkpoints (.pt) of ADaFuSE's own training, for fusions of kind adafuse-released",
 }
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run a converter from the command line."""
-    listed = "\n".join(f"  {name:6} {about}" for name, about in LAYOUTS.items())
+    listed = "\n".join(f"  {name:8} {about}" for name, about in LAYOUTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m daitir.convert",
         description=f"{__doc__}\n\nlayouts:\n{listed}\n\nEach has its own --help.",

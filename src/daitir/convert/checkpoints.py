@@ -5,7 +5,7 @@ import pickle
 import re
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,23 +21,25 @@ SYSTEM_FAULT = re.compile(r"\(os error (\d+)\)")
 WRAPPERS = ("model", "state_dict")  # the keys under which training programs keep the weights
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path, wrappers: Sequence[str] = WRAPPERS, alone: bool = True) -> dict[str, Tensor]:
     """Return the weights of a ``.pth`` or ``.ckpt`` by name; nothing but tensors and plain values is read.
 
-    The weights are the file itself, or lie in it under ``model`` or ``state_dict``.
+    The weights lie under one of the ``wrappers``, or, where they may stand ``alone``, are the file itself.
     """
-    state = _load(Path(path))
-    for name in WRAPPERS:
+    state, asked = _load(Path(path)), " or ".join(f"`{name}`" for name in wrappers)
+    for name in wrappers:
         if isinstance(state, dict) and isinstance(state.get(name), dict):
             state = state[name]
             break
+    else:
+        state = state if alone else None
     if not isinstance(state, dict) or not state:
-        raise DaitirError(f"{path} holds no weights: give a checkpoint with `model` or `state_dict` in it")
+        raise DaitirError(f"{path} holds no weights: give a checkpoint with {asked} in it")
     other = [str(name) for name, value in state.items() if not isinstance(value, Tensor)]
     if other:
         raise DaitirError(
             f"{path} holds {len(other)} entries that are no weights, the first is {other[0]!r}:"
-            " give a checkpoint with `model` or `state_dict` in it"
+            f" give a checkpoint with {asked} in it"
         )
     return state
 

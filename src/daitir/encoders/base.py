@@ -103,11 +103,19 @@ class DualEncoder(ABC):
 
     @torch.inference_mode()
     def _encode_tokens(self, rows: list[list[int]]) -> np.ndarray:
+        with self.memory():
+            return _unit(self.text_features(*self.pad_tokens(rows)))
+
+    def cut_tokens(self, text: str) -> list[int]:
+        """Return the tokens of a text, cut to the limit of the options."""
+        return self.tokenize(text, self._limit())
+
+    def pad_tokens(self, rows: list[list[int]]) -> tuple[Tensor, Tensor]:
+        """Return tokens filled up to one length, and a mask that is 1 where a text is (both B x T)."""
         length = min(padded_length(max(map(len, rows)), self.length_step), self.most_tokens)
         ids_BT = torch.tensor([row + [self.filler] * (length - len(row)) for row in rows])
         mask_BT = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
-        with self.memory():
-            return _unit(self.text_features(ids_BT.to(self.device), mask_BT.to(self.device)))
+        return ids_BT.to(self.device), mask_BT.to(self.device)
 
     def encode_images(self, images: Iterable[Image.Image]) -> np.ndarray:
         """Return features (N x D float32, unit length) of RGB images."""

@@ -9,21 +9,24 @@ from pydantic import Field
 
 from daitir.errors import DaitirError
 from daitir.fusions.options import (
-    AdafuseOptions,
+    AdafuseReleasedOptions,
     AddOptions,
     DarOptions,
     ImageOptions,
     TextOptions,
+    TrainedFusionOptions,
+    TrainedOptions,
 )
 
 if TYPE_CHECKING:
     from daitir.fusions.base import Fusion
 
+PlainFusionOptions = TextOptions | ImageOptions | AddOptions | DarOptions
 FusionOptions = Annotated[
-    TextOptions | ImageOptions | AddOptions | DarOptions | AdafuseOptions, Field(discriminator="kind")
+    PlainFusionOptions | TrainedFusionOptions | AdafuseReleasedOptions, Field(discriminator="kind")
 ]
 
-PRESETS: dict[str, TextOptions | ImageOptions | AddOptions | DarOptions | AdafuseOptions] = {
+PRESETS: dict[str, PlainFusionOptions] = {
     "text": TextOptions(),
     "image": ImageOptions(),
     "add": AddOptions(),
@@ -31,7 +34,8 @@ PRESETS: dict[str, TextOptions | ImageOptions | AddOptions | DarOptions | Adafus
     # The released code looks at one image a round and adds similarities, which ranks as adding features does.
     "dar-released": DarOptions(alpha={0: 0.8, 2: 0.5}, images=1),
 }
-TRAINED_KINDS = frozenset({"adafuse"})
+# Those that need weights: trained here, or by others.
+TRAINED_KINDS = frozenset({"adafuse", "adafuse-released", "mlp", "film", "cross-attention", "round-weights"})
 
 
 def load_fusion(options: FusionOptions, weights: Path | None = None) -> Fusion:
@@ -39,11 +43,13 @@ def load_fusion(options: FusionOptions, weights: Path | None = None) -> Fusion:
     if (weights is not None) != (options.kind in TRAINED_KINDS):
         fault = "is not trained and takes no weights" if weights else "is trained: give its --weights"
         raise DaitirError(f"fusion of kind {options.kind!r} {fault}")
-    if isinstance(options, AdafuseOptions):
-        from daitir.fusions.adafuse import load_adafuse
+    if weights is not None:
+        from daitir.fusions.trained import load_released, load_trained
 
-        assert weights is not None
-        return load_adafuse(options, weights)
+        if isinstance(options, AdafuseReleasedOptions):
+            return load_released(options, weights)
+        assert isinstance(options, TrainedOptions)
+        return load_trained(options, weights)
     if isinstance(options, DarOptions):
         from daitir.fusions.dar import DarFusion
 

@@ -58,7 +58,8 @@ def read_trained(weights: list[Path], samples: Samples) -> dict[int, Path | None
         seed = record["options"]["seed"]
         if seed in found:
             raise DaitirError(f"{path} and {found[seed]} are of the same seed {seed}: give each seed once")
-        require_same("encoder", {str(path): record["encoder"], "the corpus": samples.encoder})
+        if record["encoder"] is not None:  # weights of others do not say
+            require_same("encoder", {str(path): record["encoder"], "the corpus": samples.encoder})
         found[seed] = path
     return dict(sorted(found.items()))
 

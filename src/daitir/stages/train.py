@@ -4,14 +4,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 
 from daitir.command import parse_call, stage_parser
 from daitir.compute import find_device
 from daitir.errors import DaitirError, exit_with_one_line
-from daitir.fusions.adafuse import build_adafuse
-from daitir.fusions.options import AdafuseOptions
+from daitir.fusions.options import TrainedFusionOptions, TrainedOptions
+from daitir.fusions.sizes import parameters_of
+from daitir.fusions.trained import build_network
+from daitir.fusions.training.board import board_for
 from daitir.fusions.training.data import random_state, split
-from daitir.fusions.training.trainer import Trainer, retrieval_quality
+from daitir.fusions.training.measures import retrieval_quality
+from daitir.fusions.training.trainer import Trainer
 from daitir.history import write_history
 from daitir.options import Options
 from daitir.progress import Progress
@@ -27,7 +31,7 @@ class TrainStageOptions(Options):
     """The fusion, its sizes and its recipe."""
 
     code: str
-    fusion: AdafuseOptions
+    fusion: TrainedFusionOptions = Field(discriminator="kind")
 
 
 def run(
@@ -48,7 +52,8 @@ def run(
     samples = read_samples(sources)
     made = provenance("train", {**record, "seed": seed}, samples.digests) | {"encoder": samples.encoder}
     with scratch_for(scratch, made) as folder:
-        trainer = train(options.fusion, samples, seed, folder / "checkpoint.pt")
+        board = output.parent / "tensorboard" if options.fusion.train.tensorboard else None
+        trainer = train(options.fusion, samples, seed, folder / "checkpoint.pt", board)
         best = trainer.best
         rows = [row | {"chosen": row["epoch"] == best.epoch} for row in trainer.history]
         made |= {"training": summarise(trainer)}
@@ -56,17 +61,26 @@ def run(
         write_weights(output, best.weights, made)
 
 
-def train(options: AdafuseOptions, samples: Samples, seed: int, checkpoint: Path) -> Trainer:
-    """Return the trainer when all its epochs are done."""
+def train(
+    options: TrainedOptions, samples: Samples, seed: int, checkpoint: Path, board: Path | None = None
+) -> Trainer:
+    """Return the trainer when all its epochs are done; ``board`` is a folder for TensorBoard."""
     device = torch.device(find_device(options.device))
-    data, held_out = split(samples, options.train.held_out, options.images)
+    if options.train.precision == "bfloat16" and device.type != "cuda":
+        raise DaitirError(
+            f"train.precision: bfloat16 is for GPUs and this is a {device.type}: set float32, or another"
+            " device"
+        )
+    data, held_out = split(samples, options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state("weights", seed))
-        network = build_adafuse(options, width=samples.text_MD.shape[1]).to(device)
+        network = build_network(options, width=samples.text_MD.shape[1]).to(device)
     trainer = Trainer(network, options.train, data.to(device), held_out.to(device), seed, checkpoint)
     report = Progress(f"train seed {seed}", options.train.epochs, "epochs", done=trainer.finished_epochs)
-    for _ in trainer.epochs():
-        report.advance()
+    with board_for(board, trainer.history) as show:
+        for _ in trainer.epochs():
+            report.advance()
+            show(trainer.history[-1])
     report.close()
     return trainer
 
@@ -77,7 +91,7 @@ def summarise(trainer: Trainer) -> dict[str, Any]:
     held_out = trainer.held_out
     text = retrieval_quality(held_out.text_MD, held_out)
     return {
-        "parameters": sum(weight.numel() for weight in trainer.network.parameters()),
+        "parameters": parameters_of(trainer.network),
         "dialogues": len(trainer.data),
         "held_out_dialogues": len(held_out),
         "epoch": trainer.best.epoch,

@@ -3,18 +3,15 @@
 Shape suffixes: B batch, D feature, P projection, J joint (2P), H hidden, E experts.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from daitir.fusions.base import Fused
+from daitir.fusions.networks.base import PairNetwork, first_log_scale, layer
 
-FIRST_SCALE = 50.0
 
-
-class Adafuse(nn.Module):
+class Adafuse(PairNetwork):
     """z = normalise(lambda t + (1 - lambda) v + residual): a gate weighs the views, experts refine their sum.
 
     At the published sizes (256, 512, 2048, 4) it has 11,812,614 parameters, the temperature of its loss
@@ -22,20 +19,30 @@ class Adafuse(nn.Module):
     gate``) the residual is 0.
     """
 
-    def __init__(
-        self, width: int, projection: int, hidden: int, experts: int, dropout: float, branches: str = "both"
-    ) -> None:
-        super().__init__()
-        self.width = width
-        joint = 2 * projection
-        self.project_text = _layer(width, projection, dropout)
-        self.project_image = _layer(width, projection, dropout)
-        self.gate = Gate(joint, hidden, dropout) if branches != "experts" else None
-        self.mixture = Mixture(joint, hidden, width, experts, dropout) if branches != "gate" else None
-        # exp of it is the scale of the logits in the contrastive loss; the query does not depend on it.
-        self.log_scale = nn.Parameter(torch.tensor(math.log(FIRST_SCALE)))
+    SIZED_BY = ("project_text.0.weight", 1)
 
-    def forward(self, text_BD: Tensor, image_BD: Tensor) -> Fused:
+    def __init__(
+        self,
+        width: int,
+        projection: int,
+        hidden: int,
+        experts: int,
+        dropout: float,
+        branches: str = "both",
+        routing: str = "dense",
+        views: str = "mean",
+    ) -> None:
+        super().__init__(width, views)
+        joint = 2 * projection
+        self.project_text = layer(width, projection, dropout)
+        self.project_image = layer(width, projection, dropout)
+        self.gate = Gate(joint, hidden, dropout) if branches != "experts" else None
+        self.mixture = (
+            Mixture(joint, hidden, width, experts, dropout, routing) if branches != "gate" else None
+        )
+        self.log_scale = first_log_scale()
+
+    def fuse_pair(self, text_BD: Tensor, image_BD: Tensor) -> Fused:
         """Fuse the text feature with the image feature; the gate weighs the TEXT (ADaFuSE, Eq. 4-5)."""
         joint_BJ = torch.cat([self.project_text(text_BD), self.project_image(image_BD)], dim=-1)
         gate_B1 = self.gate(joint_BJ) if self.gate else None
@@ -51,7 +58,7 @@ class Gate(nn.Module):
 
     def __init__(self, joint: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        self.layers = nn.Sequential(_layer(joint, hidden, dropout), nn.Linear(hidden, 1))
+        self.layers = nn.Sequential(layer(joint, hidden, dropout), nn.Linear(hidden, 1))
 
     def forward(self, joint_BJ: Tensor) -> Tensor:
         """Return gate_B1."""
@@ -59,22 +66,28 @@ class Gate(nn.Module):
 
 
 class Mixture(nn.Module):
-    """A dense mixture: every expert runs, a router weighs them, one shared layer leads to the residual."""
+    """A mixture of experts: a router weighs them, one shared layer leads to the residual.
 
-    def __init__(self, joint: int, hidden: int, width: int, experts: int, dropout: float) -> None:
+    ``dense``: every expert speaks (ADaFuSE). ``top1``: only the one with the greatest weight does, with that
+    weight, through which the router learns (Switch Transformers, Eq. 2).
+    """
+
+    def __init__(
+        self, joint: int, hidden: int, width: int, experts: int, dropout: float, routing: str = "dense"
+    ) -> None:
         super().__init__()
-        self.experts = nn.ModuleList(_layer(joint, hidden, dropout) for _ in range(experts))
+        self.routing = routing
+        self.experts = nn.ModuleList(layer(joint, hidden, dropout) for _ in range(experts))
         self.router = nn.Sequential(
             nn.Linear(joint, hidden // 4), nn.GELU(), nn.Linear(hidden // 4, experts), nn.Softmax(dim=-1)
         )
         self.residual = nn.Sequential(nn.Linear(hidden, width), nn.Dropout(dropout))
 
     def forward(self, joint_BJ: Tensor) -> tuple[Tensor, Tensor]:
-        """Return residual_BD and router_BE."""
-        router_BE = self.router(joint_BJ)
+        """Return residual_BD, and router_BE: how much each expert is asked; with ``top1`` which one is."""
+        weight_BE = asked_BE = self.router(joint_BJ)
+        if self.routing == "top1":
+            asked_BE = F.one_hot(weight_BE.argmax(dim=-1), weight_BE.shape[-1]).to(weight_BE.dtype)
+            weight_BE = weight_BE * asked_BE
         expert_BEH = torch.stack([expert(joint_BJ) for expert in self.experts], dim=1)
-        return self.residual(torch.einsum("be,beh->bh", router_BE, expert_BEH)), router_BE
-
-
-def _layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, outputs), nn.GELU(), nn.Dropout(dropout))
+        return self.residual(torch.einsum("be,beh->bh", weight_BE, expert_BEH)), asked_BE

@@ -1,9 +1,10 @@
-"""The optimiser and its schedule: AdamW, warm-up, cosine."""
+"""The optimiser and its schedule: AdamW, warm-up, cosine, and the moving average of what it finds."""
 
 import math
 
 from torch import nn
 from torch.optim import AdamW
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 def build_optimiser(network: nn.Module, learning_rate: float, weight_decay: float) -> AdamW:
@@ -14,6 +15,14 @@ def build_optimiser(network: nn.Module, learning_rate: float, weight_decay: floa
         {"params": [weight for weight in parameters if weight.ndim <= 1], "weight_decay": 0.0},
     ]
     return AdamW(groups, lr=learning_rate)
+
+
+def moving_average(network: nn.Module, decay: float) -> AveragedModel:
+    """Return a copy whose weights become decay * itself + (1 - decay) * the network's with each update.
+
+    The first update takes the network's weights as they are.
+    """
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
 
 
 def learning_rate_at(step: int, steps: int, warmup: int, peak: float) -> float:

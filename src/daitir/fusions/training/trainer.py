@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -17,16 +17,12 @@ from torch import Tensor
 from daitir.errors import DaitirError
 from daitir.exact import one_thread
 from daitir.files import atomic
-from daitir.fusions.base import fuse_in_blocks
-from daitir.fusions.networks.adafuse import Adafuse
+from daitir.fusions.networks.base import FusionNetwork
 from daitir.fusions.options import TrainOptions
 from daitir.fusions.training.data import TrainingData, random_state
+from daitir.fusions.training.measures import measure
 from daitir.fusions.training.objective import contrastive_loss
-from daitir.fusions.training.optimiser import build_optimiser, learning_rate_at
-from daitir.metrics import recall_at, reciprocal_rank
-from daitir.scoring import rank_targets
-
-HITS = 10
+from daitir.fusions.training.optimiser import build_optimiser, learning_rate_at, moving_average
 
 
 @dataclass
@@ -50,7 +46,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: Adafuse,
+        network: FusionNetwork,
         options: TrainOptions,
         data: TrainingData,
         held_out: TrainingData,
@@ -60,6 +56,7 @@ class Trainer:
         self.network, self.options, self.seed, self.checkpoint = network, options, seed, checkpoint
         self.data, self.held_out = data, held_out
         self.optimiser = build_optimiser(network, options.learning_rate, options.weight_decay)
+        self.average = None if options.ema is None else moving_average(network, options.ema)
         self.history: list[dict[str, Any]] = []
         self.best = Best()
         if checkpoint.exists():
@@ -70,17 +67,30 @@ class Trainer:
         """How many epochs are done, those before a restart included."""
         return len(self.history)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all epochs are done, or enough of them brought nothing better."""
+        patience = self.options.patience
+        waited = self.finished_epochs - self.best.epoch
+        return self.finished_epochs >= self.options.epochs or (patience is not None and waited >= patience)
+
+    @property
+    def kept(self) -> FusionNetwork:
+        """The network that is measured and whose weights are kept: the trained one, or its moving average."""
+        return self.network if self.average is None else cast(FusionNetwork, self.average.module)
+
     def epochs(self) -> Iterator[int]:
         """Train the epochs that are left; yield each one's number, from 1, when its checkpoint is written."""
         with one_thread(), torch.random.fork_rng(devices=[]):
-            for epoch in range(self.finished_epochs + 1, self.options.epochs + 1):
+            while not self.is_over:
+                epoch = self.finished_epochs + 1
                 loss, learning_rate = self._train_epoch(epoch)
-                measured = measure(self.network, self.held_out)
+                measured = measure(self.kept, self.held_out)
                 quality = measured["recall_at_10"], measured["mrr"]
                 if quality > self.best.quality:
-                    weights = {name: value.cpu().clone() for name, value in self.network.state_dict().items()}
+                    weights = {name: value.cpu().clone() for name, value in self.kept.state_dict().items()}
                     self.best = Best(epoch, quality, weights)
-                scale = self.network.log_scale.exp().item()
+                scale = self.kept.log_scale.exp().item()
                 row = {"epoch": epoch, "loss": loss, "learning_rate": learning_rate, "scale": scale}
                 self.history.append(row | measured)
                 self._save()
@@ -90,6 +100,7 @@ class Trainer:
         """Train one epoch; return the mean loss of its batches and the learning rate of its last step."""
         self.network.train()
         torch.manual_seed(random_state("dropout", self.seed, epoch))
+        picked_M = self.data.pick_images(self.seed, epoch)
         steps = plan_steps(self.data.draw(self.seed, epoch), self.options.batch, self.options.accumulation)
         losses = []
         for place, batches in enumerate(steps):
@@ -99,21 +110,17 @@ class Trainer:
                 warmup=self.options.warmup_epochs * len(steps),
                 peak=self.options.learning_rate,
             )
-            losses += self._step(batches, rate)
+            losses += self._step(batches, picked_M, rate)
         mean = sum(losses) / len(losses)
         if not mean < float("inf"):
             raise DaitirError(f"seed {self.seed}: the loss of epoch {epoch} is {mean}: lower learning_rate")
         return mean, rate
 
-    def _step(self, batches: list[Tensor], learning_rate: float) -> list[float]:
+    def _step(self, batches: list[Tensor], picked_M: Tensor | None, learning_rate: float) -> list[float]:
         """Average the gradients of some batches and move once; return the losses."""
         losses = []
         for row_B in batches:
-            place_B = row_B.to(self.data.text_MD.device)
-            fused = self.network(self.data.text_MD[place_B], self.data.image_MD[place_B])
-            image_B = self.data.target_M[place_B]
-            scale = self.network.log_scale.exp()
-            loss = contrastive_loss(fused.query_BD, self.data.corpus_ND[image_B], scale, image_B)
+            loss = self._loss(row_B.to(self.data.text_MD.device), picked_M)
             (loss / len(batches)).backward()
             losses.append(loss.item())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
@@ -121,7 +128,17 @@ class Trainer:
             group["lr"] = learning_rate
         self.optimiser.step()
         self.optimiser.zero_grad()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
         return losses
+
+    def _loss(self, row_B: Tensor, picked_M: Tensor | None) -> Tensor:
+        """Return the loss of a batch: the network in the precision asked for, the loss in float32."""
+        data, halved = self.data, self.options.precision == "bfloat16"
+        with torch.autocast(row_B.device.type, torch.bfloat16, enabled=halved):
+            fused = self.network(data.text_MD[row_B], data.images(row_B, picked_M), data.round_M[row_B])
+        image_B, scale = data.target_M[row_B], self.network.log_scale.exp()
+        return contrastive_loss(fused.query_BD, data.corpus_ND[image_B], scale, image_B)
 
     def _save(self) -> None:
         state = {
@@ -129,6 +146,7 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "history": self.history,
             "best": vars(self.best),
+            "average": None if self.average is None else self.average.state_dict(),
         }
         whole = io.BytesIO()  # what torch says of a full disk is no error of the system
         torch.save(state, whole)
@@ -140,6 +158,8 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.history, self.best = state["history"], Best(**state["best"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
 
 
 def plan_steps(rows: Tensor, batch: int, accumulation: int) -> list[list[Tensor]]:
@@ -148,28 +168,3 @@ def plan_steps(rows: Tensor, batch: int, accumulation: int) -> list[list[Tensor]
     steps = -(-len(batches) // accumulation)
     bounds = [len(batches) * step // steps for step in range(steps + 1)]
     return [batches[begin:end] for begin, end in pairwise(bounds)]
-
-
-def measure(network: Adafuse, data: TrainingData) -> dict[str, Any]:
-    """Measure a network on held-out dialogues, all their rounds, among all images of the corpus.
-
-    Recall@10 and MRR are means over queries, each round by itself: epochs are chosen by Recall@10, ties
-    by MRR, then the earlier epoch.
-    """
-    network.eval()
-    fused = fuse_in_blocks(network, data.text_MD, data.image_MD)
-    return {
-        **retrieval_quality(fused.query_BD, data),
-        "gate_mean": None if fused.gate_B is None else fused.gate_B.mean().item(),
-        "gate_spread": None if fused.gate_B is None else fused.gate_B.std(correction=0).item(),
-        "expert_load": None if fused.router_BE is None else fused.router_BE.mean(dim=0).tolist(),
-    }
-
-
-def retrieval_quality(query_MD: Tensor, data: TrainingData) -> dict[str, float]:
-    """Recall@10 and MRR of some queries for the targets of ``data``."""
-    rank_M = rank_targets(query_MD, data.corpus_ND, data.target_M).rank_Q.cpu().numpy()
-    return {
-        "recall_at_10": float(recall_at(rank_M, HITS).mean()),
-        "mrr": float(reciprocal_rank(rank_M).mean()),
-    }

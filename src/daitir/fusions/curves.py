@@ -1,0 +1,81 @@
+"""How the trainings of a fusion went, as one figure: loss, held-out Hits@10, gate, load of the experts."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from daitir.plots import COLOURS, DASHES, FONT_SIZE, PAPER, STYLE, svg_text
+
+INCHES = (8.6, 6.0)
+GREY, BLUE, GREEN = COLOURS[0], COLOURS[1], COLOURS[3]
+
+
+def history_figure(title: str, histories: Sequence[pd.DataFrame]) -> str:
+    """Return an SVG of the histories of one fusion, a dash a seed, in the order given.
+
+    The epoch whose weights were kept has a point; the gate has a band of one standard deviation; each expert
+    has its colour. A network without a gate or without experts has an empty panel that says so.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=INCHES, facecolor=PAPER, layout="constrained")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=FONT_SIZE + 1.5, parse_math=False)
+        panels: Sequence[tuple[str, Callable[[Axes, pd.DataFrame, Any], None]]] = [
+            ("loss of the training dialogues", _loss),
+            ("Hits@10 of the held-out dialogues, %", _hits),
+            ("gate: weight of the text, mean and spread", _gate),
+            ("load of each expert", _experts),
+        ]
+        for (name, draw), axes in zip(panels, figure.subplots(2, 2, sharex=True).flat, strict=True):
+            axes.set_title(name, loc="left", fontsize=FONT_SIZE)
+            axes.grid(axis="y")
+            for dashes, history in zip(_dashes(), histories, strict=False):
+                draw(axes, history, dashes)
+            if not axes.lines:
+                axes.text(0.5, 0.5, "none", ha="center", transform=axes.transAxes)
+            axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            if draw in {_gate, _experts}:
+                axes.set_ylim(0, 1 if draw is _gate else None)
+        return svg_text(figure)
+
+
+def _dashes() -> Iterator[Any]:
+    while True:
+        yield from DASHES
+
+
+def _loss(axes: Axes, history: pd.DataFrame, dashes: Any) -> None:
+    _line(axes, history, history["loss"], GREY, dashes)
+
+
+def _hits(axes: Axes, history: pd.DataFrame, dashes: Any) -> None:
+    if history["hits_at_10"].notna().all():
+        _line(axes, history, history["hits_at_10"] * 100, BLUE, dashes)
+
+
+def _gate(axes: Axes, history: pd.DataFrame, dashes: Any) -> None:
+    if history["gate_mean"].isna().any():
+        return
+    mean, spread = (history[name].astype(float) for name in ("gate_mean", "gate_spread"))
+    axes.fill_between(history["epoch"], mean - spread, mean + spread, color=GREEN, alpha=0.12, linewidth=0)
+    _line(axes, history, mean, GREEN, dashes)
+
+
+def _experts(axes: Axes, history: pd.DataFrame, dashes: Any) -> None:
+    if history["expert_load"].isna().any():
+        return
+    load_RE = np.stack(history["expert_load"].tolist())
+    for expert, load_R in enumerate(load_RE.T):
+        _line(axes, history, pd.Series(load_R), COLOURS[expert % len(COLOURS)], dashes)
+
+
+def _line(axes: Axes, history: pd.DataFrame, values: pd.Series, colour: str, dashes: Any) -> None:
+    axes.plot(history["epoch"], values, color=colour, linestyle=dashes, linewidth=1.4)
+    kept = history["chosen"].to_numpy(dtype=bool)
+    axes.plot(history["epoch"][kept], values.to_numpy()[kept], "o", color=colour, markeredgecolor=PAPER)
