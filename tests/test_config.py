@@ -96,6 +96,14 @@ def test_shipped_config_is_valid(path):
         ),
         ({"report__hits": []}, "report.hits:"),
         (
+            {"fusions__theirs": {"kind": "adafuse-released"}},
+            "fusions.theirs.weights: missing, write the file",
+        ),
+        (
+            {"fusions__theirs": {"kind": "adafuse-released", "weights": "no.safetensors"}},
+            "fusions.theirs.weights: there is no file no.safetensors",
+        ),
+        (
             {"dialogues__mini-val-llm__round_0_from": "visdial"},
             "dialogues.mini-val-llm.round_0_from: no dialogue set is called 'visdial'",
         ),

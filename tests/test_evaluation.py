@@ -139,7 +139,7 @@ def test_seeds_of_other_dialogues_are_refused():
 def test_gate_goes_by_tenths_of_similarity():
     """Twenty queries whose gate falls as text and image agree: ten tenths of two."""
     similarity = np.arange(20) / 20
-    ranks = pd.DataFrame({"round": 0, "similarity": similarity, "gate": 0.9 - similarity / 2})
+    ranks = pd.DataFrame({"seed": 0, "round": 0, "similarity": similarity, "gate": 0.9 - similarity / 2})
     rows = list(gate_by_similarity("few", "adafuse", ranks.sample(frac=1, random_state=0)))
     assert [found["queries"] for found in rows] == [2] * 10
     assert rows[0]["gate"] == pytest.approx(0.9 - 0.0125)
@@ -149,5 +149,5 @@ def test_gate_goes_by_tenths_of_similarity():
 @pytest.mark.parametrize("gate", [None, 0.7])
 def test_schedule_is_no_weighing(gate):
     """A system without a gate, or with the same for all queries of a round, has no rows."""
-    ranks = pd.DataFrame({"round": 0, "similarity": [0.1, 0.2], "gate": [gate, gate]})
+    ranks = pd.DataFrame({"seed": 0, "round": 0, "similarity": [0.1, 0.2], "gate": [gate, gate]})
     assert list(gate_by_similarity("few", "dar", ranks)) == []

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from daitir.features import read_features, write_features
-from daitir.fusions.adafuse import build_adafuse
 from daitir.fusions.options import AdafuseOptions, TrainOptions
+from daitir.fusions.trained import build_network
 from daitir.layout import Layout
 from daitir.provenance import provenance
 from daitir.ranks import ranks_provenance, read_ranks, write_ranks
@@ -91,7 +91,7 @@ def few_images(place: Place) -> Call:
 def weights_of(place: Place, encoder: Any = ENCODER, change: Any = None) -> Path:
     """Write the weights of a fusion, changed by ``change``."""
     torch.manual_seed(0)
-    weights = dict(build_adafuse(ADAFUSE, width=WORLD.width).state_dict())
+    weights = dict(build_network(ADAFUSE, WORLD.width).state_dict())
     if change:
         change(weights)
     path = place.folder / "model.safetensors"

@@ -58,7 +58,9 @@ def _faults_of_dialogues(config: Config, path: str, dialogues: DialogueSet) -> I
 
 
 def _faults_of_fusions(config: Config) -> Iterator[str]:
-    for name in config.fusions:
+    for name, fusion in config.fusions.items():
+        if getattr(fusion, "weights", "none needed") is None:
+            yield f"fusions.{name}.weights: missing, write the file that `daitir.convert adafuse` made"
         recipe = config.recipe(name)
         if recipe is not None:
             path = f"fusions.{name}.train.dialogues"
@@ -137,6 +139,10 @@ def missing_files(config: Config) -> Iterator[str]:
     for kind in ("reformulators", "generators", "encoders"):
         for name, component in getattr(config, kind).items():
             yield from _missing_files(f"{kind}.{name}", component)
+    for name, fusion in config.fusions.items():
+        weights = getattr(fusion, "weights", None)
+        if weights is not None and not weights.is_file():
+            yield f"fusions.{name}.weights: there is no file {weights}"
     for name, simulation in config.simulations.items():
         for part, options in simulation:
             if isinstance(options, Options):

@@ -16,7 +16,7 @@ def gate_by_similarity(dialogues: str, system: str, frame: pd.DataFrame) -> Iter
     the same for all queries of a round.
     """
     known = frame[frame["gate"].notna() & frame["similarity"].notna()]
-    if known.empty or known.groupby("round")["gate"].nunique().max() == 1:
+    if known.empty or known.groupby(["seed", "round"])["gate"].nunique().max() == 1:
         return
     ordered = known.sort_values("similarity", kind="stable")[["similarity", "gate"]].to_numpy(
         dtype=np.float64

@@ -108,7 +108,10 @@ class StageInputs(View):
         return inputs | {"weights": self.weights(system)}
 
     def weights(self, system: System) -> list[str]:
-        """Weights of a system's trained fusion, one file a seed; none if it is not trained."""
+        """Weights of a system's fusion: one file a seed, or the one of others; none if it is not trained."""
+        released = getattr(self.config.fusion_of(system), "weights", None)
+        if released is not None:
+            return [str(released)]
         recipe = self.config.recipe(system.method)
         if recipe is None:
             return []
