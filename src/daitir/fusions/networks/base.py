@@ -4,6 +4,7 @@ Shape suffixes: B batch, D feature, K images.
 """
 
 import math
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
@@ -15,7 +16,7 @@ from daitir.fusions.views import ViewAttention, average_views
 FIRST_SCALE = 50.0
 
 
-class FusionNetwork(nn.Module):
+class FusionNetwork(nn.Module, ABC):
     """A network that fuses texts with their images.
 
     ``width`` is that of the features, None where any will do; ``SIZED_BY`` names a weight, and which of its
@@ -27,9 +28,9 @@ class FusionNetwork(nn.Module):
     width: int | None = None
     log_scale: nn.Parameter
 
+    @abstractmethod
     def forward(self, text_BD: Tensor, images_BKD: Tensor, round_B: Tensor) -> Fused:
         """Return the queries; all features are unit vectors, ``round_B`` counts from 0."""
-        raise NotImplementedError
 
 
 class PairNetwork(FusionNetwork):
@@ -40,9 +41,9 @@ class PairNetwork(FusionNetwork):
         self.width, self.views = width, views
         self.attention = ViewAttention(width) if views == "attention" else None
 
+    @abstractmethod
     def fuse_pair(self, text_BD: Tensor, image_BD: Tensor) -> Fused:
         """Fuse each text with its image."""
-        raise NotImplementedError
 
     def forward(self, text_BD: Tensor, images_BKD: Tensor, round_B: Tensor) -> Fused:
         """Fuse each text with its K images, or with the one image that is their mean."""
