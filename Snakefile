@@ -15,9 +15,14 @@ include: "workflow/rules/images.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/fusions.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/analyses.smk"
 
 
 rule all:
     default_target: True
     input:
         layout.report,
+        plan.analysis_tables,
+        plan.analysis_figures,
+        plan.judgements,
+        layout.explorer,

@@ -16,11 +16,23 @@ from daitir.files import write_text
 from daitir.shards import Picture, write_shard
 from daitir.tables import write_table
 from daitir.weights import write_weights
-from tests.bad_input import data, disk, encoding, pictures, queries, ranks, settings, tools
+from tests.bad_input import (
+    analyses,
+    data,
+    disk,
+    encoding,
+    explorer,
+    pictures,
+    queries,
+    ranks,
+    settings,
+    tools,
+)
 from tests.bad_input.calls import CASES, Models, Place
 
 PAGE = Path(__file__).parents[1] / "docs" / "bad-input.md"
-MODULES = (data, disk, encoding, pictures, queries, ranks, settings, tools)  # each enters its cases
+# Each enters its cases.
+MODULES = (analyses, data, disk, encoding, explorer, pictures, queries, ranks, settings, tools)
 
 
 def rows_of(page):

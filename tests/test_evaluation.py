@@ -8,6 +8,7 @@ from daitir.errors import DaitirError
 from daitir.evaluation.comparisons import comparisons, verdict
 from daitir.evaluation.gates import gate_by_similarity
 from daitir.evaluation.rankings import Evaluation, Ranking
+from daitir.evaluation.seeds import by_seed
 
 
 def frame(*seeds, rounds=None):
@@ -67,6 +68,23 @@ def test_seeds_are_averaged_within_dialogues_and_their_spread_is_stated():
     found = row(rows, system="adafuse", measure="hits@10", round=0)
     assert (found["value"], found["lowest_seed"], found["highest_seed"]) == (0.375, 0.25, 0.5)
     assert found["seeds"] == 2
+
+
+def test_each_seed_has_its_own_values():
+    """Two trainings that hit 1 and 2 of 4 dialogues, and lose against the text on 2 and 1 of them."""
+    seeds = ([[9, 9], [11, 11], [51, 11], [1, 1]], [[9, 9], [9, 9], [11, 11], [1, 1]])
+    rows = list(by_seed(evaluation(text=[TEXT], adafuse=seeds), {"text": [0], "adafuse": [3, 5]}))
+    for measure, values in {
+        "recall@10": (0.5, 0.75),
+        "degradation_rate": (0.5, 0.25),  # at round 0 the text has 20, 8, 50, 1
+        "rank_drop": (2, 1),
+        "rank_gain": (11, 25),
+        "median_rank": (10, 9),
+    }.items():
+        found = [row(rows, system="adafuse", seed=n, round=0, measure=measure)["value"] for n in (3, 5)]
+        assert found == pytest.approx(values), measure
+    assert row(rows, system="text", seed=0, measure="bri")["round"] == 1
+    assert not [one for one in rows if one["system"] == "text" and one["measure"] == "degradation_rate"]
 
 
 def test_degradation_of_ranks_written_by_hand():

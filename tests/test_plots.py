@@ -1,8 +1,9 @@
 """Figures are the same bytes each time and hold what they are told to."""
 
 import pytest
+from PIL import Image
 
-from daitir.plots import Line, line_figure, spread
+from daitir.plots import Line, line_figure, line_pictures, spread
 
 ROUNDS = [0, 1, 2]
 
@@ -18,6 +19,33 @@ def test_figure_is_the_same_bytes_each_time():
     assert svg == line_figure("Hits@10", "round", lines, per_cent=True)
     assert "date" not in svg
     assert "Matplotlib" not in svg
+
+
+def test_figure_has_two_forms(tmp_path):
+    """SVG and PNG side by side, both the same bytes each time."""
+    drawn, again = (
+        line_pictures("", "round", [line("text", 0, [0.2, 0.3, 0.5])], per_cent=True) for _ in range(2)
+    )
+    assert drawn == again
+    drawn.write(tmp_path / "hits.svg")
+    assert (tmp_path / "hits.svg").read_text() == drawn.svg
+    with Image.open(tmp_path / "hits.png") as picture:
+        assert picture.width > 800
+        assert picture.info.get("Software") is None
+
+
+def test_places_without_a_number_have_names():
+    """On an axis that counts nothing, such as kinds of stress."""
+    svg = line_figure("", "", [line("text", 0, [0.2, 0.3, 0.5])], per_cent=True, ticks=["a", "b b", "c"])
+    assert ">b b</text>" in svg
+
+
+def test_single_point_shows_its_interval():
+    """It has no band, so a thin line stands for it."""
+    point, drawn = Line("text", 0, [3.5], [0.5], [0.4], [0.6]), []
+    for lines in ([point], []):
+        drawn.append(line_figure("", "seconds", lines, per_cent=True).count("LineCollection"))
+    assert drawn == [1, 0]
 
 
 def test_figure_names_its_lines_and_axes_in_text():

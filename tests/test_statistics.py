@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from daitir.statistics import (
+    bca_limits,
     draw_signs,
     holm,
     mcnemar,
@@ -41,15 +42,34 @@ def test_median_of_a_resample_is_that_of_the_drawn_values(dialogues):
     medians = [np.median(np.repeat(values_D, counts_D.astype(int))) for counts_D in counts_BD]
     value, low, high = median_interval(values_D[:, None], counts_BD)
     assert value == np.median(values_D)
-    assert (low[0], high[0]) == pytest.approx(np.quantile(medians, [0.025, 0.975]))
+    limits = bca_limits(np.array(medians)[:, None], value, np.zeros((dialogues, 1)))
+    assert (low[0], high[0]) == pytest.approx(np.ravel(limits).tolist())
+
+
+def test_skewed_values_move_both_limits_up():
+    """Of one large value among small ones the plain percentiles are too low on both sides (Efron, 1987)."""
+    values_D1 = np.array([[0.0]] * 19 + [[10.0]])
+    counts_BD = resample(20, 4000, seed=0)
+    means_B = counts_BD @ values_D1[:, 0] / 20
+    plain_low, plain_high = np.quantile(means_B, [0.025, 0.975])
+    _, low, high = mean_interval(values_D1, counts_BD)
+    assert low[0] >= plain_low
+    assert high[0] > plain_high
+
+
+def test_limits_without_bias_and_skew_are_percentiles():
+    """Half of the resamples below the value and influences that cancel out: nothing is corrected."""
+    samples_B1 = np.arange(101.0)[:, None]
+    limits = bca_limits(samples_B1, np.array([50.0]), np.array([[-1.0], [1.0]]))
+    assert np.ravel(limits).tolist() == pytest.approx([2.5, 97.5])
 
 
 def test_intervals_agree_with_scipy():
-    """SciPy's percentile bootstrap of mean and median gives the same intervals, but for its own draws."""
+    """SciPy's BCa bootstrap of mean and median gives the same intervals, but for its own draws."""
     values_D = np.random.default_rng(5).exponential(size=200)
     counts_BD = resample(200, 4000, seed=0)
     for ours, statistic in ((mean_interval, np.mean), (median_interval, np.median)):
-        theirs = stats.bootstrap((values_D,), statistic, method="percentile", n_resamples=4000, rng=1)
+        theirs = stats.bootstrap((values_D,), statistic, method="BCa", n_resamples=4000, rng=1)
         _, low, high = ours(values_D[:, None], counts_BD)
         assert (low[0], high[0]) == pytest.approx(theirs.confidence_interval, abs=0.02)
 

@@ -18,10 +18,10 @@ WHITE_OF_16_BITS = 65_535
 MOST_PIXELS = 100_000_000  # far above any camera's picture, far below what fills the memory
 
 
-def decode_image(data: bytes, source: str) -> Image.Image:
+def decode_image(data: bytes, source: str, near: int | None = None) -> Image.Image:
     """Return the RGB image in ``data`` as one sees it: upright, on white where it is transparent.
 
-    ``source`` names it in errors.
+    ``source`` names it in errors. A JPEG may come smaller, not below ``near`` pixels a side: that is fast.
     """
     try:
         image = Image.open(io.BytesIO(data))
@@ -29,6 +29,8 @@ def decode_image(data: bytes, source: str) -> Image.Image:
             raise DaitirError(
                 f"{source} is absurdly large ({image.width} x {image.height} pixels): replace or remove it"
             )
+        if near is not None:
+            image.draft("RGB", (near, near))
         image.load()
         return _upright(_in_rgb(image, source), _orientation(image))
     except Image.DecompressionBombError:

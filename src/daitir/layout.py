@@ -5,7 +5,7 @@ Arguments may be names or Snakemake wildcards such as ``"{dialogues}"``.
 
 from dataclasses import dataclass
 
-TABLES = ("by_round", "summary", "degradation", "comparisons", "gates")
+TABLES = ("by_round", "by_seed", "summary", "degradation", "comparisons", "gates")
 FIGURES = ("hits", "degradation", "gate")
 
 
@@ -58,6 +58,19 @@ class Layout:
         """Ranks of one system on one dialogue set."""
         return f"{self.results}/ranks/{system}/{dialogues}.parquet"
 
+    def run(self, system: str, dialogues: str, round_: int, seed: int | None = None) -> str:
+        """TREC run of one round; ``seed`` where a system has several."""
+        seeded = "" if seed is None else f".seed-{seed}"
+        return f"{self.results}/runs/{system}.{dialogues}.r{round_}{seeded}.trec"
+
+    def judgements(self, dialogues: str) -> str:
+        """Judgements of a dialogue set (qrels): which image is the target of which dialogue."""
+        return f"{self.results}/runs/{dialogues}.qrels"
+
+    def analysis(self, analysis: str, dialogues: str) -> str:
+        """Rows of one analysis of one dialogue set, CSV."""
+        return f"{self.results}/analyses/{analysis}/{dialogues}.csv"
+
     def table(self, name: str) -> str:
         """Table as CSV."""
         return f"{self.results}/tables/{name}.csv"
@@ -65,6 +78,10 @@ class Layout:
     def figure(self, name: str) -> str:
         """Figure as SVG."""
         return f"{self.results}/figures/{name}.svg"
+
+    def picture(self, name: str) -> str:
+        """Return the same figure as PNG."""
+        return f"{self.results}/figures/{name}.png"
 
     def scratch(self, *parts: str) -> str:
         """Folder of the finished samples of a job that has not finished."""
@@ -87,6 +104,11 @@ class Layout:
     def report(self) -> str:
         """The page."""
         return f"{self.results}/report.html"
+
+    @property
+    def explorer(self) -> str:
+        """Folder of the page to look around in."""
+        return f"{self.results}/explorer"
 
 
 def figure_names(dialogues: list[str]) -> list[str]:

@@ -7,12 +7,16 @@ Text stays text; ``INK``, ``SOFT`` and ``PAPER`` are the only greys, for a page 
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from daitir.files import atomic, write_text
 
 INK, SOFT, PAPER = "#24292f", "#8c959f", "#ffffff"
 COLOURS = ("#7b8591", "#0a78b5", "#d4620a", "#0f9470", "#b5559a", "#c48a00", "#4f9fd8", "#8a6d3b")
@@ -20,6 +24,7 @@ DASHES = ("-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">")
 DOTTED = (0, (1, 2.4))
 FONT_SIZE = 10.0
+DOTS_PER_INCH = 150
 HEIGHT, WIDTH_OF_AXES, LEFT, BOTTOM, TOP = 4.1, 5.4, 0.62, 0.52, 0.52
 INCHES_A_LETTER = 0.078
 STYLE: Any = {
@@ -62,20 +67,51 @@ class Line:
     is_published: bool = False
 
 
-def line_figure(title: str, x_label: str, lines: Sequence[Line], per_cent: bool) -> str:
+class Pictures(NamedTuple):
+    """A figure in two forms: lines and texts for pages, pixels for where those are not shown."""
+
+    svg: str
+    png: bytes
+
+    def write(self, path: Path) -> None:
+        """Write the SVG to ``path`` and the PNG beside it."""
+        write_text(path, self.svg)
+        with atomic(path.with_suffix(".png")) as partial:
+            partial.write_bytes(self.png)
+
+
+def line_figure(
+    title: str, x_label: str, lines: Sequence[Line], per_cent: bool, ticks: Sequence[str] = ()
+) -> str:
     """Return an SVG of lines with bands, each named at its right end.
 
     Values are shares where ``per_cent`` is set; a line with fewer points than others simply ends earlier.
+    ``ticks`` are the names of the places 0, 1, … of an x axis that counts nothing.
     """
-    scale = 100.0 if per_cent else 1.0
     with matplotlib.rc_context(STYLE):
-        margin = 0.35 + INCHES_A_LETTER * max((len(line.name) for line in lines), default=0)
-        figure, axes = _axes(title, x_label, margin)
-        for line in lines:
-            _draw(axes, line, scale)
-        _fit(axes, lines, scale, per_cent)
-        _name_lines(axes, lines, scale)
-        return svg_text(figure)
+        return svg_text(_figure(title, x_label, lines, per_cent, ticks))
+
+
+def line_pictures(
+    title: str, x_label: str, lines: Sequence[Line], per_cent: bool, ticks: Sequence[str] = ()
+) -> Pictures:
+    """Return the figure of `line_figure` in both forms."""
+    with matplotlib.rc_context(STYLE):
+        figure = _figure(title, x_label, lines, per_cent, ticks)
+        return Pictures(svg_text(figure), png_bytes(figure))
+
+
+def _figure(title: str, x_label: str, lines: Sequence[Line], per_cent: bool, ticks: Sequence[str]) -> Figure:
+    scale = 100.0 if per_cent else 1.0
+    margin = 0.35 + INCHES_A_LETTER * max((len(line.name) for line in lines), default=0)
+    figure, axes = _axes(title, x_label, margin)
+    for line in lines:
+        _draw(axes, line, scale)
+    _fit(axes, lines, scale, per_cent)
+    if ticks:
+        axes.set_xticks(range(len(ticks)), ticks)
+    _name_lines(axes, lines, scale)
+    return figure
 
 
 def _axes(title: str, x_label: str, margin: float) -> tuple[Figure, Axes]:
@@ -105,6 +141,8 @@ def _draw(axes: Axes, line: Line, scale: float) -> None:
         axes.plot(line.x, value, color=colour, markeredgecolor=colour, markeredgewidth=0.9, **look)
         return
     axes.fill_between(line.x, low, high, color=colour, alpha=0.12, linewidth=0)
+    if len(line.x) == 1:  # a point has no band
+        axes.vlines(line.x, low, high, color=colour, linewidth=0.8)
     axes.plot(
         line.x,
         value,
@@ -129,6 +167,7 @@ def _fit(axes: Axes, lines: Sequence[Line], scale: float, per_cent: bool) -> Non
     if all(float(place).is_integer() for place in x):
         axes.set_xticks(sorted({int(place) for place in x}))
     if per_cent:
+        axes.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
         axes.yaxis.set_major_formatter("{x:.0f} %")
 
 
@@ -177,3 +216,10 @@ def svg_text(figure: Figure) -> str:
     sink = io.StringIO()
     figure.savefig(sink, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """Return a figure as PNG, without the name of the program."""
+    sink = io.BytesIO()
+    figure.savefig(sink, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    return sink.getvalue()

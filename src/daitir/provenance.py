@@ -13,7 +13,7 @@ from daitir import __version__
 from daitir.errors import DaitirError
 from daitir.files import canonical_json, digest_bytes
 
-COMPANIONS = {".j2", ".jinja", ".css", ".js"}
+COMPANIONS = {".j2", ".jinja", ".html", ".css", ".js"}
 PACKAGES = ("torch", "diffusers", "transformers")
 
 

@@ -22,7 +22,8 @@ PROGRAMS = {
     "import": "daitir.stages.import_dialogues",
     "list corpus": "daitir.stages.list_corpus",
     **{name: f"daitir.stages.{name}" for name in ("simulate", "reformulate", "generate", "encode")},
-    **{name: f"daitir.stages.{name}" for name in ("train", "rank", "measure", "report")},
+    **{name: f"daitir.stages.{name}" for name in ("train", "rank", "measure", "report", "explore")},
+    **{name: f"daitir.stages.{name}" for name in ("analyse", "draw_analyses", "write_runs")},
     "fetch": "daitir.fetch",
     **{name: f"daitir.{name}.__main__" for name in ("convert", "preflight")},
 }

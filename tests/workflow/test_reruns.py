@@ -8,7 +8,8 @@ from PIL import Image
 
 from tests.workflow.conftest import ROOT, count_jobs
 
-EVALUATION = {"measure_ranks": 1, "write_report": 1}
+ANALYSES = {"analyse": 2, "draw_analyses": 1}
+EVALUATION = {"measure_ranks": 1, "write_report": 1, "write_explorer": 1, "write_runs": 1} | ANALYSES
 
 
 def edit(config, path, value):
@@ -84,7 +85,6 @@ def test_settings_that_change_no_bytes_redo_nothing(finished, smoke, path, value
                 "rank_candidates": 3,
             },
         ),
-        ("report.hits", [1, 5, 10], {}),
         (
             "systems.added",
             {"encoder": "blip", "queries": "llm", "images": "sd3", "method": "add"},
@@ -97,6 +97,21 @@ def test_an_edit_redoes_what_depends_on_it(finished, smoke, path, value, jobs):
     config = smoke()
     edit(config, path, value)
     assert finished.planned(config) == jobs | EVALUATION
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "jobs"),
+    [
+        ("report.hits", [1, 5, 10], {"measure_ranks": 1, "write_report": 1} | ANALYSES),
+        ("report.runs_depth", 20, {"write_runs": 1, "write_report": 1}),
+        ("report.explorer", {"thumbnails": 3}, {"write_report": 1, "write_explorer": 1}),
+    ],
+)
+def test_an_edit_of_the_report_redoes_what_it_is_about(finished, smoke, path, value, jobs):
+    """Measures leave the explorer alone; the report holds the config, so it is written anew."""
+    config = smoke()
+    edit(config, path, value)
+    assert finished.planned(config) == jobs
 
 
 def test_a_new_encoder_makes_features_and_no_images(finished, smoke):

@@ -32,6 +32,7 @@ rule measure_ranks:
     output:
         tables=[layout.table(name) for name in plan.tables],
         figures=[layout.figure(name) for name in plan.figures],
+        pictures=[layout.picture(name) for name in plan.figures],
     log:
         layout.log("measure"),
     benchmark:
@@ -78,4 +79,30 @@ rule write_report:
         " --results {params.results:q}"
         " --benchmarks {params.benchmarks:q}"
         " --output {output.page:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule write_explorer:
+    input:
+        ranks=plan.ranks,
+        sources=plan.example_sources,
+    output:
+        folder=directory(layout.explorer),
+    log:
+        layout.log("explorer"),
+    benchmark:
+        layout.benchmark("explorer")
+    conda:
+        "../../envs/daitir.yaml"
+    resources:
+        mem_mb=4_000,
+        runtime="1h",
+    params:
+        options=plan.explore_options,
+        results=lambda wildcards: layout.results,
+    shell:
+        "python -m daitir.stages.explore"
+        " --options {params.options:q}"
+        " --results {params.results:q}"
+        " --output {output.folder:q}"
         " 2>&1 | tee {log:q}"

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from daitir.analyses.options import FROM_RANKS, Analysis
+from daitir.explorer.options import ExplorerSettings
 from daitir.options import Options
 from daitir.report.expected import ExpectedValues
 from daitir.simulation import SimulationOptions
@@ -78,3 +80,7 @@ class ReportSettings(Options):
     resamples: int = Field(2000, ge=100)
     seed: int = 0
     expected: tuple[ExpectedValues, ...] = ()
+    analyses: tuple[Analysis, ...] = FROM_RANKS
+    runs: bool = True
+    runs_depth: int | None = Field(1000, ge=10)
+    explorer: ExplorerSettings = ExplorerSettings()

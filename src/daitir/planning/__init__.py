@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from daitir.layout import TABLES, figure_names
-from daitir.planning.inputs import StageInputs
+from daitir.planning.analyses import AnalysisPlan
 from daitir.planning.options import StageOptions
 
 
@@ -22,7 +22,7 @@ def jobs_use_this_python(source: Path) -> None:
         os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
 
 
-class Plan(StageOptions, StageInputs):
+class Plan(StageOptions, AnalysisPlan):
     """A validated config, seen by the rules: options and inputs of each stage, and what is to be made."""
 
     @property

@@ -11,6 +11,8 @@ from daitir.options import Options, local_digests
 from daitir.planning.view import View
 from daitir.provenance import code_revision
 
+EXPLORED = ("corpora", "dialogues", "generators", "systems", "oracles", "evaluate")
+
 
 class StageOptions(View):
     """What the rules hand to the stages as ``--options`` and ``--how``."""
@@ -73,6 +75,13 @@ class StageOptions(View):
         """Options of the report: the whole config, as run."""
         order = list(self.config.systems)
         return _stage_options("report", config=self.config.only("bytes", "text", "where"), order=order)
+
+    def explore_options(self, w: Any) -> str:
+        """Options of the explorer: what of the config it shows."""
+        config = self.config.only("bytes", "text", "where")
+        shown = {part: config[part] for part in EXPLORED if part in config}
+        report = {"explorer": config["report"]["explorer"]}
+        return _stage_options("explore", config=shown | {"report": report}, order=list(self.config.systems))
 
     # How fast: batch sizes and devices. Asking for ``resources`` keeps Snakemake from rerunning on a change.
 

@@ -12,10 +12,11 @@ from daitir.errors import DaitirError, exit_with_one_line
 from daitir.evaluation.comparisons import comparisons
 from daitir.evaluation.gates import gate_by_similarity
 from daitir.evaluation.rankings import Evaluation, Ranking
+from daitir.evaluation.seeds import by_seed
 from daitir.files import write_text
 from daitir.layout import Layout
 from daitir.options import Options
-from daitir.plots import Line, line_figure
+from daitir.plots import Line, Pictures, line_pictures
 from daitir.ranks import read_ranks
 from daitir.report.expected import ExpectedValues
 
@@ -53,10 +54,11 @@ class MeasureOptions(Options):
 
 
 def run(options: MeasureOptions, results: Path) -> None:
-    """Read ``ranks/`` and write ``tables/*.csv`` and ``figures/*.svg``, all under one results folder."""
+    """Read ``ranks/`` and write ``tables/`` and ``figures/``, all under one results folder."""
     layout = Layout(str(results))
     rows: dict[str, list[dict[str, Any]]] = {
         "by_round": [],
+        "by_seed": [],
         "degradation": [],
         "comparisons": [],
         "gates": [],
@@ -68,6 +70,8 @@ def run(options: MeasureOptions, results: Path) -> None:
         }
         evaluation = evaluate(options, dialogues, frames)
         rows["by_round"] += evaluation.by_round()
+        seeds = {name: sorted(map(int, frame["seed"].unique())) for name, frame in frames.items()}
+        rows["by_seed"] += by_seed(evaluation, seeds)
         rows["degradation"] += evaluation.degradation()
         rows["comparisons"] += comparisons(evaluation)
         for system, frame in frames.items():
@@ -77,7 +81,7 @@ def run(options: MeasureOptions, results: Path) -> None:
     for name, table in tables.items():
         write_text(Path(layout.table(name)), to_csv(table))
     for name, figure in figures(options, tables).items():
-        write_text(Path(layout.figure(name)), figure)
+        figure.write(Path(layout.figure(name)))
 
 
 def evaluate(options: MeasureOptions, dialogues: str, frames: dict[str, pd.DataFrame]) -> Evaluation:
@@ -133,8 +137,8 @@ def headline(hits: Iterable[int]) -> int:
     return HEADLINE if HEADLINE in hits else max(hits)
 
 
-def figures(options: MeasureOptions, tables: dict[str, pd.DataFrame]) -> dict[str, str]:
-    """Return the figures by name, as SVG."""
+def figures(options: MeasureOptions, tables: dict[str, pd.DataFrame]) -> dict[str, Pictures]:
+    """Return the figures by name."""
     k = headline(options.hits)
     by_round = tables["by_round"]
     hits = by_round[by_round["measure"] == f"hits@{k}"]
@@ -142,14 +146,14 @@ def figures(options: MeasureOptions, tables: dict[str, pd.DataFrame]) -> dict[st
     for name in options.evaluate:
         hit_lines = _lines(options, hits, name, "round", "value", "low", "high")
         hit_lines += _published(options, name, k)
-        found[f"hits-{name}"] = line_figure(f"Hits@{k}, {name}", "round", hit_lines, per_cent=True)
+        found[f"hits-{name}"] = line_pictures(f"Hits@{k}, {name}", "round", hit_lines, per_cent=True)
         rate = ("degradation_rate", "degradation_rate_low", "degradation_rate_high")
         lost = _lines(options, tables["degradation"], name, "round", *rate)
         title = f"Queries ranked worse than by the baseline, {name}"
-        found[f"degradation-{name}"] = line_figure(title, "round", lost, per_cent=True)
+        found[f"degradation-{name}"] = line_pictures(title, "round", lost, per_cent=True)
         gates = _lines(options, tables["gates"], name, "similarity", "gate", "gate_q10", "gate_q90")
         title = f"Weight of the text by agreement of text and image, {name}"
-        found[f"gate-{name}"] = line_figure(title, "cos(text, image)", gates, per_cent=False)
+        found[f"gate-{name}"] = line_pictures(title, "cos(text, image)", gates, per_cent=False)
     return found
 
 

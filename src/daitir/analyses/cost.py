@@ -1,0 +1,47 @@
+"""Cost against effect: seconds a query, of Snakemake's benchmark files, by Hits@k (DAR, section 5.4)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from daitir.analyses.subject import Subject
+from daitir.analyses.tools import Drawing, headline, lines_by_system
+from daitir.errors import DaitirError
+from daitir.plots import Pictures, line_pictures
+
+
+def rows(subject: Subject) -> Iterator[dict[str, Any]]:
+    """Rows (system, round, measure) with the seconds a query of each stage and of all of them.
+
+    Wall seconds of the jobs of this dialogue set, divided by its queries: loading the models is part of them,
+    the training of a fusion and the encoding of the corpus, which are done once, are not, nor is what was
+    taken over from another dialogue set (its round 0) or published by others. A system
+    one of whose jobs left no benchmark file (its files came from elsewhere) has no row.
+    """
+    for name, sources in subject.sources.items():
+        paths = [path for files in sources.seconds.values() for path in files]
+        if not paths or not all(path.is_file() for path in paths):
+            continue
+        frame = subject.ranks(name)
+        queries = len(frame) / frame["seed"].nunique()
+        spent = {stage: sum(map(seconds, files)) / queries for stage, files in sources.seconds.items()}
+        stages = ("reformulate", "generate", "encode", "rank")
+        columns = {f"seconds_{stage}": spent.get(stage, 0.0) for stage in stages}
+        yield from subject.measured(name, frame, seconds=sum(spent.values()), **columns)
+
+
+def seconds(file: Path) -> float:
+    """Wall seconds of a job."""
+    try:
+        return float(pd.read_csv(file, sep="\t")["s"].iloc[-1])
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise DaitirError(f"{file} is no benchmark file of Snakemake ({error}): remove it") from None
+
+
+def figure(table: pd.DataFrame, drawing: Drawing) -> Pictures:
+    """Hits@k at the last round by seconds a query; one point a system."""
+    lines = lines_by_system(headline(table, drawing), drawing, "seconds")
+    title = f"Hits@{drawing.k} at the last round by cost, {drawing.dialogues}"
+    return line_pictures(title, "seconds a query", lines, per_cent=True)

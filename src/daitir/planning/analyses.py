@@ -1,0 +1,148 @@
+"""Analyses and runs: what they read, their options, and the files to make."""
+
+from typing import Any, get_args
+
+from daitir.analyses.options import READS, WITHOUT_FIGURE, Analysis, Source
+from daitir.config.parts import System
+from daitir.files import canonical_json
+from daitir.planning.inputs import StageInputs
+from daitir.provenance import code_revision
+
+HEADLINE = 10
+
+
+class AnalysisPlan(StageInputs):
+    """What the rules of the analyses and of the TREC runs ask of the config."""
+
+    @property
+    def runs(self) -> list[str]:
+        """TREC runs of every system, round and seed, and the judgements of every evaluated dialogue set."""
+        if not self.config.report.runs:
+            return []
+        return self.judgements + [
+            self.layout.run(system, name, round_, seed)
+            for name in self.config.evaluate
+            for system, options in self.config.systems_on(name).items()
+            for round_ in range(self.config.dialogues[name].rounds)
+            for seed in self._seeds(options)
+        ]
+
+    @property
+    def judgements(self) -> list[str]:
+        """Judgements to the TREC runs: who asks for them gets the runs, for the same job writes both."""
+        return [self.layout.judgements(name) for name in self.config.evaluate if self.config.report.runs]
+
+    @property
+    def analyses(self) -> list[Analysis]:
+        """Names of the analyses that are asked for."""
+        return [name for name in get_args(Analysis) if name in self.config.report.analyses]
+
+    @property
+    def analysed(self) -> list[str]:
+        """Rows of every analysis of every evaluated dialogue set."""
+        return [self.layout.analysis(one, name) for one in self.analyses for name in self.config.evaluate]
+
+    @property
+    def analysis_tables(self) -> list[str]:
+        """Tables of the analyses."""
+        return [self.layout.table(name) for name in self.analyses]
+
+    @property
+    def analysis_figures(self) -> list[str]:
+        """Figures of the analyses, in both forms."""
+        drawn = [one for one in self.analyses if one not in WITHOUT_FIGURE]
+        names = [f"{one}-{name}" for one in drawn for name in self.config.evaluate]
+        return [form(name) for name in names for form in (self.layout.figure, self.layout.picture)]
+
+    def runs_options(self, w: Any) -> str:
+        """Options of the TREC runs: the systems of each dialogue set, and how deep a list goes."""
+        systems = {name: list(self.config.systems_on(name)) for name in self.config.evaluate}
+        code = code_revision("daitir.stages.write_runs")
+        return canonical_json({"code": code, "systems": systems, "depth": self.config.report.runs_depth})
+
+    def analysis_options(self, w: Any) -> str:
+        """Options of one analysis of one dialogue set."""
+        systems = {name: self._analysed(one) for name, one in self.config.systems_on(w.dialogues).items()}
+        report = self.config.report
+        options = {
+            "code": code_revision("daitir.stages.analyse"),
+            "analysis_code": code_revision(f"daitir.analyses.{w.analysis}"),
+            "analysis": w.analysis,
+            "dialogues": w.dialogues,
+            "systems": systems,
+            "order": list(systems),
+            "hits": list(report.hits),
+            "resamples": report.resamples,
+            "seed": report.seed,
+        }
+        return canonical_json(options)
+
+    def drawing_options(self, w: Any) -> str:
+        """Options of the tables and figures of all analyses."""
+        report = self.config.report
+        options = {
+            "code": code_revision("daitir.stages.draw_analyses"),
+            "analysis_code": {name: code_revision(f"daitir.analyses.{name}") for name in self.analyses},
+            "analyses": self.analyses,
+            "evaluate": list(self.config.evaluate),
+            "order": list(self.config.systems),
+            "k": HEADLINE if HEADLINE in report.hits else max(report.hits),
+            "rounds": list(report.rounds),
+        }
+        return canonical_json(options)
+
+    def analysis_inputs(self, w: Any) -> list[str]:
+        """Files that an analysis of a dialogue set reads, each once."""
+        found: dict[str, None] = {}
+        for sources in self._sources(w).values():
+            for role, paths in sources.items():
+                if role != "seconds":  # no rule makes them: they lie beside what the jobs made
+                    found |= dict.fromkeys([paths] if isinstance(paths, str) else paths)
+        return list(found)
+
+    def analysis_sources(self, w: Any) -> str:
+        """Return the files that an analysis reads, by system and role, as one text."""
+        return canonical_json(self._sources(w))
+
+    def _sources(self, w: Any) -> dict[str, dict[str, Any]]:
+        reads: frozenset[Source] = READS[w.analysis]
+        return {
+            name: {
+                role: paths for role, paths in self._files(name, system, w.dialogues).items() if role in reads
+            }
+            for name, system in self.config.systems_on(w.dialogues).items()
+        }
+
+    def _files(self, name: str, system: System, dialogues: str) -> dict[str, Any]:
+        images = system.images if self.config.fusion_of(system).uses_images else None
+        shards = self.shards(dialogues)
+        return {
+            **self._features(dialogues, system.encoder, system.queries, images),
+            "weights": self.weights(system),
+            "texts": [self.layout.queries(system.queries, dialogues, shard) for shard in shards],
+            "ranks": self.layout.ranks(name, dialogues),
+            "seconds": self._seconds(name, system, dialogues, images),
+        }
+
+    def _seconds(self, name: str, system: System, dialogues: str, images: str | None) -> dict[str, list[str]]:
+        spent, encoder, queries = self.layout.benchmark, system.encoder, system.queries
+        shards = [f"shard-{shard}" for shard in self.shards(dialogues)]
+        found = {
+            "reformulate": [spent("queries", queries, dialogues, shard) for shard in shards],
+            "encode": [spent("features", encoder, "queries", queries, dialogues)],
+            "rank": [spent("ranks", name, dialogues)],
+        }
+        if images is not None:
+            made_of = (images, queries, dialogues)
+            found["generate"] = [spent("images", *made_of, shard) for shard in shards]
+            found["encode"] += [spent("features", encoder, "images", *made_of, shard) for shard in shards]
+        return found
+
+    def _analysed(self, system: System) -> dict[str, Any]:
+        named = system.model_dump(include={"encoder", "queries", "images", "baseline"})
+        return {**named, "fusion": self.config.fusion_of(system).only("bytes")}
+
+    def _seeds(self, system: System) -> list[int | None]:
+        recipe = self.config.recipe(system.method)
+        several = recipe is not None and len(recipe.seeds) > 1
+        return list(recipe.seeds) if recipe is not None and several else [None]
