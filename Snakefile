@@ -12,6 +12,7 @@ include: "workflow/rules/mini.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/queries.smk"
 include: "workflow/rules/images.smk"
+include: "workflow/rules/encoders.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/fusions.smk"
 include: "workflow/rules/evaluation.smk"
@@ -21,3 +22,4 @@ rule all:
     default_target: True
     input:
         layout.report,
+        layout.summary,

@@ -5,7 +5,7 @@ Arguments may be names or Snakemake wildcards such as ``"{dialogues}"``.
 
 from dataclasses import dataclass
 
-TABLES = ("by_round", "summary", "degradation", "comparisons", "gates")
+TABLES = ("by_round", "summary", "degradation", "comparisons", "gates", "claims")
 FIGURES = ("hits", "degradation", "gate")
 
 
@@ -54,6 +54,10 @@ class Layout:
         """Folder of one trained fusion: weights and ``history.parquet``."""
         return f"{self.results}/fusions/{fusion}/{encoder}/{generator}/{reformulator}/seed-{seed}"
 
+    def tuned_encoder(self, encoder: str, seed: int | str) -> str:
+        """Folder of one trained encoder: its ``model`` directory and ``history.parquet``."""
+        return f"{self.results}/encoders/{encoder}/seed-{seed}"
+
     def ranks(self, system: str, dialogues: str) -> str:
         """Ranks of one system on one dialogue set."""
         return f"{self.results}/ranks/{system}/{dialogues}.parquet"
@@ -87,6 +91,22 @@ class Layout:
     def report(self) -> str:
         """The page."""
         return f"{self.results}/report.html"
+
+    @property
+    def summary(self) -> str:
+        """The tables of the page as text, Markdown."""
+        return f"{self.results}/summary.md"
+
+
+def instance_name(encoder: str, seed: int) -> str:
+    """Name of what one seed made of a tuned encoder; no name of the config has a dot."""
+    return f"{encoder}.seed-{seed}"
+
+
+def parts_of_instance(name: str) -> tuple[str, int | None]:
+    """Return the encoder and the seed of an instance; an encoder that is not tuned has none."""
+    encoder, dot, seed = name.partition(".seed-")
+    return encoder, int(seed) if dot else None
 
 
 def figure_names(dialogues: list[str]) -> list[str]:
