@@ -12,6 +12,7 @@ include: "workflow/rules/mini.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/queries.smk"
 include: "workflow/rules/images.smk"
+include: "workflow/rules/encoders.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/fusions.smk"
 include: "workflow/rules/evaluation.smk"
@@ -22,6 +23,7 @@ rule all:
     default_target: True
     input:
         layout.report,
+        layout.summary,
         plan.analysis_tables,
         plan.analysis_figures,
         plan.judgements,

@@ -10,6 +10,7 @@ from PIL import Image
 
 from daitir.dialogues import Dialogue, write_dialogues
 from daitir.features import write_features
+from daitir.files import write_text
 from daitir.history import write_history
 from daitir.layout import Layout, shard_names
 from daitir.queries import Query, picks_shard, picture_key, write_queries
@@ -29,6 +30,7 @@ SYSTEMS = {
         "baseline": "text",
     },
 }
+FIGURE = '<svg xmlns="http://x" width="1pt" height="1pt"><g id="curve"/></svg>\n'
 SEEDS = {"text": 1, "dar": 1, "adafuse": 2}
 
 
@@ -69,11 +71,12 @@ def make_results(folder, turn: str = "is it red? yes"):
     model = {"model": "models/blip", "kind": "blip"}
     record = made("encode", encoder=model, digests={"model": "0123456789abcdef"})
     write_features(layout.corpus_features("blip", "tiny"), keys, np.eye(CANDIDATES), record)
-    facts = {"text_limit": 256, "width": 8, "preprocessing": "32 px, bicubic"}
+    facts = {"text_limit": 256, "width": 8, "preprocessing": "32 px, bicubic", "parameters": 4_938_268}
     cut = record | {"texts": {"all": 36, "truncated": 7}, "facts": facts}
     write_features(layout.query_features("blip", "llm", SET), ["one"], np.ones((1, 1)), cut)
     for system in SYSTEMS:
-        record = made("rank", fusion={"kind": system} | ({} if system == "text" else {"images": 1}))
+        fusion = {"kind": system} | ({} if system == "text" else {"images": 1})
+        record = made("rank", fusion=fusion | ({"train": {"epochs": 9}} if system == "adafuse" else {}))
         if system == "adafuse":
             record["inputs"] = {f"weights of seed {seed}": "ef" for seed in range(SEEDS[system])}
         write_ranks(layout.ranks(system, SET), ranks_frame(system, keys), record)
@@ -94,6 +97,7 @@ def write_training(layout, seed: int) -> None:
     training |= {"held_out": {"recall_at_10": 0.512}, "held_out_text_alone": {"recall_at_10": 0.498}}
     path = Path(layout.fusion("adafuse", "blip", "sd3", "llm", seed)) / "history.parquet"
     write_history(path, [], made("train") | {"training": training})
+    write_text(Path(layout.figure("training-adafuse")), FIGURE)
 
 
 def write_shard_files(layout, shard: str, dialogues: list[Dialogue]) -> None:

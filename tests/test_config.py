@@ -24,6 +24,13 @@ def config(**edits):
     return values
 
 
+def tuned(of="blip", **edits):
+    """A tuned encoder as the config writes it; an edit of None leaves a key of the recipe out."""
+    recipe = {"kind": "dmcl", "dialogues": "mini-train", "queries": "llm", "images": "sd3"} | edits
+    train = {key: value for key, value in recipe.items() if value is not None}
+    return {"kind": "tuned", "encoder": of, "train": train}
+
+
 @pytest.mark.parametrize(
     "path", [ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))], ids=lambda p: p.name
 )
@@ -138,6 +145,38 @@ def test_shipped_config_is_valid(path):
             "generators.published.folders: nothing for the dialogue set 'mini-val'; there are visdial",
         ),
         ({"fusions__dar": {"kind": "dar"}}, "fusions.dar: this name is built in"),
+        ({"encoders__t": tuned(of="clip")}, "encoders.t.encoder: no encoder is called 'clip'"),
+        (
+            {"encoders__t": tuned(dialogues="mini-val")},
+            "encoders.t.train.dialogues: 'mini-val' is evaluated too; train on others",
+        ),
+        ({"encoders__t": tuned(dialogues="x")}, "encoders.t.train.dialogues: no dialogue set is called 'x'"),
+        ({"encoders__t": tuned(queries="x")}, "encoders.t.train.queries: no reformulator is called 'x'"),
+        ({"encoders__t": tuned(images="x")}, "encoders.t.train.images: no generator is called 'x'"),
+        ({"encoders__t": tuned(epoch=3)}, "encoders.t.train.epoch: unknown key"),
+        (
+            {"encoders__t": tuned(kind="chatir", images=None)},
+            "encoders.t.train.queries: chatir reads dialogues as",
+        ),
+        (
+            {"encoders__t": tuned(kind="plugir", images=None, queries="raw")},
+            "encoders.t.train.queries: plugir reads reformulated ones; 'raw' is another",
+        ),
+        (
+            {"encoders__t": tuned(), "encoders__u": tuned(of="t")},
+            "encoders.u.encoder: 't' is of kind 'tuned'; tuned are those of beit3, blip, clip",
+        ),
+        (
+            {"encoders__t": tuned(seeds=[0]), "systems__adafuse__encoder": "t"},
+            "systems.adafuse.method: 'adafuse' is trained with seeds [0, 1, 2] and encoder 't' with [0]",
+        ),
+        ({"oracles": {"o": {"of": ["text", "none"]}}}, "oracles.o.of.1: no system is called 'none'"),
+        ({"oracles": {"o": {"of": ["text"]}}}, "oracles.o.of: "),
+        ({"oracles": {"text": {"of": ["text", "dar"]}}}, "oracles.text: a system has this name"),
+        (
+            {"oracles": {"o": {"of": ["text", "dar"], "baseline": "x"}}},
+            "oracles.o.baseline: no system is called 'x'",
+        ),
     ],
 )
 def test_fault_is_named_by_its_path(edits, line):

@@ -1,13 +1,16 @@
 import io
 import json
+import shutil
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from daitir.errors import DaitirError
 from daitir.features import read_features
+from daitir.files import digest_model
 from daitir.queries import Query, write_queries
 from daitir.shards import Picture, write_shard
 from daitir.stages import encode
@@ -52,7 +55,7 @@ def test_corpus_features_are_kept_under_the_image_names(made, tmp_path, monkeypa
     assert features.keys == [f"{number}.png" for number in range(7)]
     assert features.matrix.shape == (7, 16)
     assert list(features.provenance["inputs"]) == ["corpus"]
-    assert features.provenance["facts"].keys() == {"width", "preprocessing"}  # nothing of texts
+    assert features.provenance["facts"].keys() == {"width", "preprocessing", "parameters"}  # nothing of texts
     assert corpus(made, tmp_path / "b.h5", monkeypatch, batch_size=64, workers=0) == wanted
     assert corpus(made, tmp_path / "c.h5", monkeypatch, batch_size=1, workers=3) == wanted
 
@@ -75,7 +78,27 @@ def test_query_features_of_shards_are_those_of_the_whole(made, tmp_path, monkeyp
     assert features.provenance["texts"] == {"all": 8, "truncated": 2}  # of 16 and 17 words
     assert features.truncated.tolist() == [False] * 6 + [True] * 2
     images = {"width": 16, "preprocessing": "24 x 24, bicubic, mean 0.48 0.46 0.41, std 0.27 0.26 0.28"}
-    assert features.provenance["facts"] == {"text_limit": 16} | images
+    weights = sum(tensor.numel() for tensor in load_file(made / "blip" / "model.safetensors").values())
+    assert features.provenance["facts"] == {"text_limit": 16, "parameters": weights} | images
+
+
+def test_a_tuned_encoder_encodes_with_its_own_model(made, tmp_path, monkeypatch):
+    """The model that a tuning made is read, and stands in the record by its content, seed and recipe."""
+    plain = corpus(made, tmp_path / "a.h5", monkeypatch)
+    tuned = tmp_path / "seed-3" / "model"
+    shutil.copytree(made / "blip", tuned)
+    weights = load_file(tuned / "model.safetensors")
+    weights["vision_proj.weight"] = -weights["vision_proj.weight"]
+    save_file(weights, tuned / "model.safetensors", metadata={"format": "pt"})
+    record = record_of(made) | {"tuned": {"seed": 3, "recipe": {"kind": "dmcl"}}}
+    paths = {"list": made / "corpus.json", "images": made / "images"}
+    other = call(made, "corpus", tmp_path / "b.h5", monkeypatch, record, tuned=tuned, **paths)
+    found = read_features(tmp_path / "b.h5")
+    assert other != plain
+    assert found.provenance["inputs"]["model"] == digest_model(tuned)
+    assert found.provenance["options"]["tuned"] == {"seed": 3, "recipe": {"kind": "dmcl"}}
+    with pytest.raises(DaitirError, match="belong together: give both or none"):
+        call(made, "corpus", tmp_path / "c.h5", monkeypatch, record, **paths)
 
 
 def png(seed):

@@ -76,8 +76,9 @@ def test_features_have_unit_length(encoder_of):
 
 def test_an_encoder_states_its_facts(name, encoder_of):
     """The limit of its texts, the width of its features, and what it does to images."""
-    limit, width, preprocessing = encoder_of().facts
+    limit, width, preprocessing, parameters = encoder_of().facts
     assert limit == 16
+    assert parameters == sum(weight.numel() for weight in encoder_of().network.parameters())
     assert encoder_of().encode_images(pictures(1)).shape == (1, width)
     assert encoder_of().encode_images([]).shape == (0, width)
     clip = "mean 0.48 0.46 0.41, std 0.27 0.26 0.28"

@@ -98,6 +98,29 @@ def test_degradation_of_ranks_written_by_hand():
     assert (untouched["degradation_rate"], untouched["rank_drop"], untouched["rank_drop_q90"]) == (0, 0, 0)
 
 
+def test_seed_is_compared_with_the_same_seed_of_its_baseline():
+    """Seeds of an encoder that rank 10 and 20, a fusion 11 and 22: all worse, by 1 and 2."""
+    text, dar = ([[[10]] * 4, [[20]] * 4], [[[11]] * 4, [[22]] * 4])
+    found = row(evaluation(text=text, dar=dar).degradation(), round=0)
+    assert (found["degradation_rate"], found["rank_drop"]) == (1, 1.5)
+    assert (found["rank_drop_lowest_seed"], found["rank_drop_highest_seed"]) == (1, 2)
+    assert (found["degradation_rate_lowest_seed"], found["degradation_rate_highest_seed"]) == (1, 1)
+
+
+def test_seed_is_compared_with_each_of_a_baseline_with_others():
+    """One fusion at 15 against seeds at 10 and 20: worse than one of them."""
+    found = row(evaluation(text=[[[10]] * 4, [[20]] * 4], dar=[[[15]] * 4]).degradation(), round=0)
+    assert (found["degradation_rate"], found["rank_drop"]) == (0.5, 5)
+
+
+def test_oracle_is_no_comparison_that_others_are_corrected_for():
+    """Of two systems and an oracle, each system is corrected for two."""
+    systems = {"one": [[[5, 5]] * 4], "two": [[[4, 4]] * 4], "oracle": [[[1, 1]] * 4]}
+    rows = comparisons(evaluation(text=[[[20, 20]] * 4], **systems), oracles={"oracle"})
+    found = {name: row(rows, system=name, measure="hits@10", round=0) for name in systems}
+    assert [one["p_holm"] / one["p"] for one in found.values()] == [2, 2, 1]
+
+
 def test_comparison_of_one_seed_is_mcnemar_and_of_several_a_sign_flip():
     """Ten dialogues won and none lost: p = 2 / 2^10."""
     text, better = [[20, 20]] * 12, [[5, 5]] * 10 + [[20, 20]] * 2

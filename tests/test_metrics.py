@@ -45,6 +45,14 @@ def test_log_rank_integral():
     np.testing.assert_allclose(metrics.log_rank_integral(RANKS), [first, second], rtol=1e-12)
 
 
+def test_log_rank_integral_up_to_each_round():
+    """Up to round 1 the mean of two logarithms; the last is that of all rounds, row by row."""
+    found = metrics.log_rank_integrals(np.array([[8, 2, 4], [1, 1, 1]]))
+    np.testing.assert_allclose(found[0], [np.log(16) / 2, (np.log(16) / 2 + np.log(4) / 2) / 2])
+    assert found[1].tolist() == [0.0, 0.0]
+    np.testing.assert_allclose(metrics.log_rank_integrals(RANKS)[:, -1], metrics.log_rank_integral(RANKS))
+
+
 def test_log_rank_integral_of_a_target_found_at_once_is_zero():
     """Rank 1 in round 0 is the best there is."""
     assert metrics.log_rank_integral(np.array([[1, 9]])).tolist() == [0.0]

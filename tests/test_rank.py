@@ -94,6 +94,70 @@ def test_each_seed_ranks(monkeypatch, sources, tmp_path):
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
+def of_seed(sources, folder, seed):
+    """The same features as if an encoder that was tuned with a seed had made them, a little turned."""
+    folder.mkdir()
+    paths = [folder / name for name in ("q.h5", "p.h5", "c.h5")]
+    for path, store in zip(paths, (sources.queries, sources.pictures[0], sources.corpus), strict=True):
+        found = read_features(store)
+        options = found.provenance["options"] | {"tuned": {"seed": seed, "recipe": {}}}
+        matrix = unit(found.matrix + 0.1 * np.random.default_rng(seed).normal(size=found.matrix.shape))
+        write_features(path, found.keys, matrix, found.provenance | {"options": options})
+    return Sources(sources.dialogues, paths[0], (paths[1],), paths[2])
+
+
+def rank_seeds(monkeypatch, stores, output, fusion, weights=()):
+    """Rank with the stores of several seeds at once."""
+    call = [
+        *("--options", json.dumps({"code": "c", "fusion": fusion}), "--dialogues", str(stores[0].dialogues)),
+        *("--queries", *(str(store.queries) for store in stores)),
+        *("--pictures", *(str(store.pictures[0]) for store in stores)),
+        *("--corpus", *(str(store.corpus) for store in stores)),
+        *("--weights", *map(str, weights), "--output", str(output)),
+    ]
+    monkeypatch.setattr(sys, "argv", ["rank", *call])
+    main()
+    return read_ranks(output)
+
+
+def test_each_seed_of_a_tuned_encoder_ranks(monkeypatch, sources, tmp_path):
+    """A fusion without weights has the rows of each seed's own features, in whatever order they come."""
+    stores = [of_seed(sources, tmp_path / str(seed), seed) for seed in (1, 0)]
+    together = rank_seeds(monkeypatch, stores, tmp_path / "a.parquet", {"kind": "dar"})
+    assert together.groupby("seed").size().to_dict() == {0: 60, 1: 60}
+    for store, seed in zip(stores, (1, 0), strict=True):
+        alone = rank_seeds(monkeypatch, [store], tmp_path / "b.parquet", {"kind": "dar"})
+        rows = together[together["seed"] == seed].reset_index(drop=True)
+        assert rows["rank"].tolist() == alone["rank"].tolist()
+    inputs = ranks_provenance(tmp_path / "a.parquet")["inputs"]
+    assert inputs.keys() == {
+        *("dialogues", "candidates"),
+        *(f"{role} of seed {seed}" for role in ("queries", "pictures", "corpus") for seed in (0, 1)),
+    }
+
+
+def test_a_fusion_and_its_encoder_have_the_same_seed(monkeypatch, sources, tmp_path):
+    """Seed 1 of the fusion goes with seed 1 of the encoder; a seed without its partner is refused."""
+    stores = [of_seed(sources, tmp_path / str(seed), seed) for seed in (0, 1)]
+    encoders = [read_samples(store).encoder for store in stores]
+    weights = [weights_of(tmp_path, seed, encoder=encoders[seed]) for seed in (0, 1)]
+    frame = rank_seeds(monkeypatch, stores, tmp_path / "a.parquet", ADAFUSE, weights[::-1])
+    assert frame.groupby("seed").size().to_dict() == {0: 60, 1: 60}
+    with pytest.raises(DaitirError, match="no weights of seed 0, with which the encoder was tuned"):
+        rank_seeds(monkeypatch, stores, tmp_path / "b.parquet", ADAFUSE, weights[1:])
+    swapped = [weights_of(tmp_path, seed, encoder=encoders[1 - seed]) for seed in (0, 1)]
+    with pytest.raises(DaitirError, match="encoder differs"):
+        rank_seeds(monkeypatch, stores, tmp_path / "c.parquet", ADAFUSE, swapped)
+
+
+def test_features_of_other_seeds_are_refused(monkeypatch, sources, tmp_path):
+    """Queries of one seed are not ranked among candidates of another."""
+    one, other = (of_seed(sources, tmp_path / str(seed), seed) for seed in (0, 1))
+    mixed = Sources(one.dialogues, one.queries, one.pictures, other.corpus)
+    with pytest.raises(DaitirError, match="features of corpus are of seed 1, those of queries of seed 0"):
+        rank_seeds(monkeypatch, [mixed], tmp_path / "a.parquet", {"kind": "dar"})
+
+
 def some_dialogues(sources, folder, ids):
     """Write the files of some of the dialogues, their pictures in two shards."""
     folder.mkdir()

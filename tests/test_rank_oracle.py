@@ -103,7 +103,7 @@ def test_ranks_on_another_corpus_are_refused(monkeypatch, tmp_path):
         folder.mkdir()
         sources = write_world(folder, World(dialogues=5, rounds=1, candidates=candidates))
         paths.append(rank_by(monkeypatch, sources, folder, "text"))
-    with pytest.raises(DaitirError, match="corpus differs"):
+    with pytest.raises(DaitirError, match="candidates differs"):
         oracle(monkeypatch, ["one", "two"], paths, tmp_path / "o.parquet")
     with pytest.raises(DaitirError, match="1 ranks tables for 2 systems"):
         oracle(monkeypatch, ["one", "two"], paths[:1], tmp_path / "o.parquet")

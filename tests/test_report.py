@@ -120,7 +120,7 @@ def test_provenance_names_models_with_their_digests(run):
     text = text_of(run[2])
     for words in ("models/blip", "0123456789abcdef", "models/sd3", "steps 3", "resamples: 200"):
         assert words in text
-    assert "reads 256 tokens of a text, width 8, preprocessing 32 px, bicubic" in text
+    assert "weights 4,938,268, reads 256 tokens of a text, width 8, preprocessing 32 px, bicubic" in text
     # queries, images and their features in two shards, features of texts and corpus, ranks of three systems
     assert "All 11 files of queries, images, features and ranks were made with daitir 0, torch 9.9." in text
 
@@ -129,7 +129,7 @@ def test_trainings_say_what_chose_their_epoch(run):
     """Parameters, held-out dialogues, epoch kept, and the text alone beside the fusion."""
     text = text_of(run[2])
     assert "chosen by Recall@10 on held-out training dialogues" in text
-    assert "adafuse 0 1,234,567 90 10 7 51.2 49.8" in spaced(run[2])
+    assert "adafuse 0 1,234,567 25.00 % of blip 90 10 7 51.2 49.8" in spaced(run[2])
 
 
 def test_cut_texts_are_counted(run):

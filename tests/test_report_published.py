@@ -71,10 +71,10 @@ def test_impossible_figures_are_refused(changed, words):
         ({}, []),
         ({"measure": "recall@7"}, ["measure: recall@7 is not measured; write 7 into report.hits"]),
         ({"values": {0: 1.0, 11: 2.0}}, ["values.11: the dialogue set ends at round 10"]),
-        ({"measure": "bri", "values": {10: 1.0}}, []),
+        ({"measure": "bri", "values": {5: 2.0, 10: 1.0}}, []),
         (
             {"measure": "bri", "values": {0: 1.0, 10: 1.0}},
-            ["values: bri is measured over all rounds; give its value at round 10 alone"],
+            ["values.0: bri is an area over rounds; give its values from round 1 on"],
         ),
     ],
 )

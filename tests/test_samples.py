@@ -31,7 +31,7 @@ def test_samples_without_images(tmp_path):
     sources = write_world(tmp_path, SMALL)
     samples = read_samples(type(sources)(sources.dialogues, sources.queries, (), sources.corpus))
     assert samples.images_MKD is None
-    assert set(samples.digests) == {"dialogues", "queries", "corpus"}
+    assert set(samples.digests) == {"dialogues", "candidates", "queries", "corpus"}
 
 
 def test_shards_do_not_count(tmp_path):

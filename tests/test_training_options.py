@@ -191,6 +191,22 @@ def test_tensorboard_that_is_not_there_is_refused(monkeypatch, tmp_path):
         nobody({"epoch": 1})
 
 
+def test_tensorboard_holds_every_epoch_once(tmp_path):
+    """What TensorBoard itself reads back: epochs of before a restart and after it, no epoch twice."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    rows = [{"epoch": epoch, "loss": 1 / epoch, "expert_load": [0.5, 0.5]} for epoch in (1, 2, 3)]
+    for done in (0, 2):
+        with board_for(tmp_path / "board", rows[:done]) as note:
+            for row in rows[done:]:
+                note(row)
+    read = EventAccumulator(str(tmp_path / "board")).Reload()
+    assert [(event.step, event.value) for event in read.Scalars("train/loss")] == [
+        (row["epoch"], pytest.approx(row["loss"])) for row in rows
+    ]
+    assert read.Tags()["scalars"] == ["train/loss", "experts/0", "experts/1"]
+
+
 class Notes(list):
     """A writer that remembers."""
 

@@ -15,7 +15,9 @@ from safetensors.torch import load_file
 from daitir.encoders import load_encoder
 from daitir.errors import DaitirError
 from daitir.stages import tune
+from daitir.tuning import TUNABLE
 from daitir.tuning.history import read_tuning_history
+from daitir.tuning.networks import KINDS
 from tests import tiny_encoders, two_processes
 from tests.tuning_files import write_files
 
@@ -180,3 +182,8 @@ def test_wrong_sources_are_refused(made, tmp_path, monkeypatch):
     paths = (made / "dialogues.parquet", (made / "queries-0.parquet",), (), made / "corpus.json", made)
     with pytest.raises(DaitirError, match="--shards"):
         tune.check_sources(tune.TuneStageOptions.parse(options, "options"), tune.TuneSources(*paths))
+
+
+def test_a_config_tunes_what_the_stage_can():
+    """The kinds that a config accepts are those that the networks know."""
+    assert set(TUNABLE) == KINDS.keys()

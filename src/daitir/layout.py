@@ -5,7 +5,7 @@ Arguments may be names or Snakemake wildcards such as ``"{dialogues}"``.
 
 from dataclasses import dataclass
 
-TABLES = ("by_round", "by_seed", "summary", "degradation", "comparisons", "gates")
+TABLES = ("by_round", "by_seed", "summary", "degradation", "comparisons", "gates", "claims")
 FIGURES = ("hits", "degradation", "gate")
 
 
@@ -53,6 +53,10 @@ class Layout:
     def fusion(self, fusion: str, encoder: str, generator: str, reformulator: str, seed: int | str) -> str:
         """Folder of one trained fusion: weights and ``history.parquet``."""
         return f"{self.results}/fusions/{fusion}/{encoder}/{generator}/{reformulator}/seed-{seed}"
+
+    def tuned_encoder(self, encoder: str, seed: int | str) -> str:
+        """Folder of one trained encoder: its ``model`` directory and ``history.parquet``."""
+        return f"{self.results}/encoders/{encoder}/seed-{seed}"
 
     def ranks(self, system: str, dialogues: str) -> str:
         """Ranks of one system on one dialogue set."""
@@ -109,6 +113,22 @@ class Layout:
     def explorer(self) -> str:
         """Folder of the page to look around in."""
         return f"{self.results}/explorer"
+
+    @property
+    def summary(self) -> str:
+        """The tables of the page as text, Markdown."""
+        return f"{self.results}/summary.md"
+
+
+def instance_name(encoder: str, seed: int) -> str:
+    """Name of what one seed made of a tuned encoder; no name of the config has a dot."""
+    return f"{encoder}.seed-{seed}"
+
+
+def parts_of_instance(name: str) -> tuple[str, int | None]:
+    """Return the encoder and the seed of an instance; an encoder that is not tuned has none."""
+    encoder, dot, seed = name.partition(".seed-")
+    return encoder, int(seed) if dot else None
 
 
 def figure_names(dialogues: list[str]) -> list[str]:

@@ -57,8 +57,14 @@ def log_rank_integral(rank_DR: np.ndarray) -> np.ndarray:
     """
     if rank_DR.shape[1] < 2:
         raise DaitirError("the best log rank integral needs two rounds or more: rank more rounds")
+    return log_rank_integrals(rank_DR)[:, -1]
+
+
+def log_rank_integrals(rank_DR: np.ndarray) -> np.ndarray:
+    """Return the best log rank integral up to each round from 1 on (D x R-1); round 0 alone has no area."""
     log_best_DR = np.log(best_so_far(rank_DR))
-    return ((log_best_DR[:, :-1] + log_best_DR[:, 1:]) / 2).mean(axis=1)
+    areas = np.cumsum((log_best_DR[:, :-1] + log_best_DR[:, 1:]) / 2, axis=1)
+    return areas / np.arange(1, areas.shape[1] + 1)
 
 
 def rank_change(rank_DR: np.ndarray, baseline_DR: np.ndarray) -> np.ndarray:

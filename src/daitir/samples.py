@@ -12,7 +12,8 @@ import numpy as np
 
 from daitir.dialogues import SCHEMA, Dialogue, read_dialogues
 from daitir.errors import DaitirError
-from daitir.features import Features, read_features
+from daitir.features import Features, features_provenance, read_features
+from daitir.files import digest_text
 from daitir.provenance import require_same
 from daitir.queries import picture_key, query_key
 from daitir.tables import read_table, table_digest
@@ -44,19 +45,56 @@ class Sources:
     corpus: Path
 
 
-def add_source_arguments(parser: ArgumentParser) -> None:
-    """Give a stage the arguments that name its sources."""
+def add_source_arguments(parser: ArgumentParser, several: bool = False) -> None:
+    """Give a stage the arguments that name its sources; ``several``: a store for each seed of an encoder."""
+    store: dict[str, Any] = {"type": Path, "required": True} | ({"nargs": "+"} if several else {})
     parser.add_argument("--dialogues", type=Path, required=True, help="dialogue set, Parquet")
-    parser.add_argument("--queries", type=Path, required=True, help="features of the query texts, HDF5")
+    parser.add_argument("--queries", **store, help="features of the query texts, HDF5")
     parser.add_argument(
         "--pictures", type=Path, nargs="*", default=[], help="features of the generated images"
     )
-    parser.add_argument("--corpus", type=Path, required=True, help="features of the candidates, HDF5")
+    parser.add_argument("--corpus", **store, help="features of the candidates, HDF5")
 
 
 def sources_of(arguments: Namespace) -> Sources:
     """Return the sources named on the command line."""
     return Sources(arguments.dialogues, arguments.queries, tuple(arguments.pictures), arguments.corpus)
+
+
+def sources_by_seed(arguments: Namespace) -> dict[int | None, Sources]:
+    """Return the sources by the seed that their encoder was tuned with, None for one that was not.
+
+    ``queries`` and ``corpus`` are lists here, each with one store a seed.
+    """
+    found: dict[str, dict[int | None, list[Path]]] = {}
+    for role in ("queries", "pictures", "corpus"):
+        for path in getattr(arguments, role):
+            seed = (features_provenance(path)["options"].get("tuned") or {}).get("seed")
+            found.setdefault(role, {}).setdefault(seed, []).append(path)
+    seeds = found["queries"].keys()
+    for role, stores in found.items():
+        repeated = role != "pictures" and any(len(paths) > 1 for paths in stores.values())
+        if stores.keys() != seeds or repeated:
+            raise DaitirError(
+                f"features of {role} are of {_seeds(stores)}, those of queries of"
+                f" {_seeds(found['queries'])}: give each seed of the encoder once"
+            )
+    pictures = found.get("pictures", {})
+    return {
+        seed: Sources(arguments.dialogues, paths[0], tuple(pictures.get(seed, ())), found["corpus"][seed][0])
+        for seed, paths in sorted(
+            found["queries"].items(), key=lambda pair: -1 if pair[0] is None else pair[0]
+        )
+    }
+
+
+def _seeds(stores: dict[int | None, list[Path]]) -> str:
+    named = [
+        "an encoder without seeds" if seed is None else f"seed {seed}"
+        for seed in stores
+        for _ in stores[seed]
+    ]
+    return ", ".join(named)
 
 
 def read_samples(sources: Sources) -> Samples:
@@ -70,18 +108,22 @@ def read_samples(sources: Sources) -> Samples:
         stores["pictures"] = read_features(*sources.pictures)
     encoder = require_one_encoder(stores, sources)
     asked = _asked(sources, stores["queries"])
+    candidates = stores["corpus"].keys
     targets = [dialogue.target for dialogue, _ in asked]
     return Samples(
         dialogue_ids=[dialogue.dialogue_id for dialogue, _ in asked],
         round_M=np.array([round_ for _, round_ in asked], dtype=np.int64),
         targets=targets,
-        target_M=_places(targets, stores["corpus"].keys, sources),
+        target_M=_places(targets, candidates, sources),
         text_MD=stores["queries"].rows([query_key(d.dialogue_id, round_) for d, round_ in asked]),
         images_MKD=_images(asked, stores["pictures"], sources) if sources.pictures else None,
-        candidates=stores["corpus"].keys,
+        candidates=candidates,
         corpus_ND=stores["corpus"].matrix,
         encoder=encoder,
-        digests={"dialogues": table_digest(read_table(sources.dialogues, SCHEMA))}
+        digests={
+            "dialogues": table_digest(read_table(sources.dialogues, SCHEMA)),
+            "candidates": digest_text(*candidates),
+        }
         | {role: store.digest for role, store in stores.items()},
     )
 
@@ -96,7 +138,8 @@ def require_one_encoder(stores: dict[str, Features], sources: Sources) -> dict[s
     for role, store in stores.items():
         options = store.provenance["options"]
         known = {name: value for name, value in options.get("encoder", {}).items() if name in image_side}
-        encoders[_named(role, sources)] = {**options, "encoder": known}
+        tuned = {"model": made} if (made := store.provenance["inputs"].get("model")) else {}
+        encoders[_named(role, sources)] = {**options, "encoder": known, **tuned}
     require_same("encoder", encoders)
     require_same("width", {_named(role, sources): store.matrix.shape[1] for role, store in stores.items()})
     return encoders[_named("corpus", sources)]

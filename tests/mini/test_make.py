@@ -6,7 +6,8 @@ from PIL import Image
 
 from daitir.mini.make import EVALUATION, Collection, make
 
-TINY = Collection("val", "images", "corpus.json", 40, 5, {"val.json": "human", "val-llm.json": "llm"})
+STYLES = {"val.json": "human", "val-llm.json": "llm"}
+TINY = Collection("val", "images", "corpus.json", 40, 5, STYLES, {"all.json": "human"})
 
 
 def read(path):
@@ -24,6 +25,14 @@ def test_data_is_whole(tmp_path):
     assert [row["img"] for row in human] == [row["img"] for row in polite]
     assert {row["img"] for row in human} <= set(corpus)
     assert all(len(row["dialog"]) == 11 for row in human + polite)
+
+
+def test_every_picture_has_a_dialogue(tmp_path):
+    """One file is about the whole corpus, and holds the smaller one of its style as it is."""
+    make(tmp_path, (TINY,))
+    whole = read(tmp_path / "all.json")
+    assert [row["img"] for row in whole] == read(tmp_path / "corpus.json")
+    assert all(row in whole for row in read(tmp_path / "val.json"))
 
 
 def test_data_is_the_same_each_time(tmp_path):

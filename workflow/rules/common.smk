@@ -3,7 +3,7 @@ from pathlib import Path
 from daitir.config import load_config, require_files
 from daitir.errors import DaitirError
 from daitir.fetch import BENCHMARKS
-from daitir.planning import Plan, jobs_use_this_python
+from daitir.planning import Plan, jobs_use_this_python, one_of
 from daitir.provenance import code_revision
 from snakemake.exceptions import WorkflowError
 
@@ -24,7 +24,8 @@ wildcard_constraints:
     generator="[^/]+",
     encoder="[^/]+",
     fusion="[^/]+",
-    system="[^/]+",
+    system=one_of(plan.config.systems),
+    oracle=one_of(plan.config.oracles),
     simulation="[^/]+",
     benchmark="[^/]+",
     shard=r"\d+-of-\d+",

@@ -26,6 +26,29 @@ rule rank_candidates:
         " 2>&1 | tee {log:q}"
 
 
+rule rank_oracle:
+    input:
+        ranks=plan.oracle_inputs,
+    output:
+        ranks=layout.ranks("{oracle}", "{dialogues}"),
+    log:
+        layout.log("ranks", "{oracle}", "{dialogues}"),
+    benchmark:
+        layout.benchmark("ranks", "{oracle}", "{dialogues}")
+    conda:
+        "../../envs/daitir.yaml"
+    resources:
+        mem_mb=2_000,
+    params:
+        options=plan.oracle_options,
+    shell:
+        "python -m daitir.stages.rank_oracle"
+        " --options {params.options:q}"
+        " --ranks {input.ranks:q}"
+        " --output {output.ranks:q}"
+        " 2>&1 | tee {log:q}"
+
+
 rule measure_ranks:
     input:
         ranks=plan.ranks,
@@ -58,6 +81,8 @@ rule write_report:
         figures=[layout.figure(name) for name in plan.figures],
         ranks=plan.ranks,
         sources=plan.example_sources,
+        trainings=plan.training_figures,
+        views=[*plan.view_tables, *plan.view_figures],
     output:
         page=layout.report,
     log:
@@ -105,4 +130,32 @@ rule write_explorer:
         " --options {params.options:q}"
         " --results {params.results:q}"
         " --output {output.folder:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule write_summary:
+    input:
+        tables=[layout.table(name) for name in plan.tables],
+        ranks=plan.ranks,
+        views=plan.view_tables,
+    output:
+        page=layout.summary,
+    log:
+        layout.log("summary"),
+    benchmark:
+        layout.benchmark("summary")
+    conda:
+        "../../envs/daitir.yaml"
+    resources:
+        mem_mb=4_000,
+    params:
+        options=plan.summary_options,
+        results=lambda wildcards: layout.results,
+        benchmarks=layout.benchmarks,
+    shell:
+        "python -m daitir.stages.summarise"
+        " --options {params.options:q}"
+        " --results {params.results:q}"
+        " --benchmarks {params.benchmarks:q}"
+        " --output {output.page:q}"
         " 2>&1 | tee {log:q}"

@@ -2,6 +2,7 @@ rule encode_corpus:
     input:
         list=plan.corpus_list,
         images=ancient(plan.corpus_images),
+        tuned=plan.tuned_model,
     output:
         features=layout.corpus_features("{encoder}", "{corpus}"),
     log:
@@ -23,6 +24,7 @@ rule encode_corpus:
         " --how {params.how:q}"
         " --list {input.list:q}"
         " --images {input.images:q}"
+        " --tuned {input.tuned:q}"
         " --output {output.features:q}"
         " 2>&1 | tee {log:q}"
 
@@ -31,6 +33,7 @@ rule encode_queries:
     input:
         unpack(ancient(plan.known_encoded_queries)),
         queries=plan.query_shards,
+        tuned=plan.tuned_model,
     output:
         features=layout.query_features("{encoder}", "{reformulator}", "{dialogues}"),
     log:
@@ -53,6 +56,7 @@ rule encode_queries:
         " --queries {input.queries:q}"
         " --known-queries {input.known_queries:q}"
         " --known-features {input.known_features:q}"
+        " --tuned {input.tuned:q}"
         " --output {output.features:q}"
         " 2>&1 | tee {log:q}"
 
@@ -61,6 +65,7 @@ rule encode_images:
     input:
         unpack(ancient(plan.known_encoded_images)),
         shard=layout.images("{generator}", "{reformulator}", "{dialogues}", "{shard}"),
+        tuned=plan.tuned_model,
     output:
         features=layout.image_features("{encoder}", "{generator}", "{reformulator}", "{dialogues}", "{shard}"),
     log:
@@ -99,5 +104,6 @@ rule encode_images:
         " --shard {input.shard:q}"
         " --known-shards {input.known_shards:q}"
         " --known-features {input.known_features:q}"
+        " --tuned {input.tuned:q}"
         " --output {output.features:q}"
         " 2>&1 | tee {log:q}"

@@ -55,3 +55,27 @@ rule train_fusion:
         " --output {output.weights:q}"
         " --history {output.history:q}"
         " 2>&1 | tee {log:q}"
+
+
+rule plot_training:
+    input:
+        histories=plan.fusion_histories,
+    output:
+        figure=layout.figure("training-{system}"),
+    log:
+        layout.log("figures", "training-{system}"),
+    benchmark:
+        layout.benchmark("figures", "training-{system}")
+    conda:
+        "../../envs/daitir.yaml"
+    resources:
+        mem_mb=1_000,
+    params:
+        options=plan.plot_options,
+    shell:
+        "python -m daitir.stages.plot_training"
+        " --kind fusion"
+        " --title {wildcards.system:q}"
+        " --histories {input.histories:q}"
+        " --output {output.figure:q}"
+        " 2>&1 | tee {log:q}"

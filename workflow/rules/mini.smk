@@ -15,6 +15,7 @@ rule make_mini:
                 "val-repetitive",
                 "train-corpus",
                 "train",
+                "train-all",
             ],
         ),
         images=directory(f"{MINI}/images"),

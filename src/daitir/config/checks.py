@@ -1,18 +1,12 @@
 """Faults of a config that no single key shows: names that nothing has, parts that do not fit together."""
 
-import ast
-import importlib.util
-import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from daitir.config import Config
-from daitir.config.parts import DialogueSet, System
+from daitir.config.parts import DialogueSet, Oracle, System, TunedEncoder
 from daitir.fusions import PRESETS
-from daitir.options import Options
-
-HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+from daitir.tuning import TUNABLE
 
 
 def faults_of(config: Config) -> Iterator[str]:
@@ -31,8 +25,12 @@ def faults_of(config: Config) -> Iterator[str]:
         if not config.systems_on(evaluated):
             yield f"evaluate.{place}: no system is measured on {evaluated!r}; name it in one's `dialogues`"
     yield from _faults_of_fusions(config)
+    for name in config.encoders:
+        yield from _faults_of_tuning(config, f"encoders.{name}", config.tuned(name))
     for name, system in config.systems.items():
         yield from _faults_of_system(config, f"systems.{name}", system)
+    for name, oracle in config.oracles.items():
+        yield from _faults_of_oracle(config, f"oracles.{name}", name, oracle)
     for place, expected in enumerate(config.report.expected):
         path = f"report.expected.{place}"
         yield from _unknown(f"{path}.system", expected.system, config.systems, "system")
@@ -40,6 +38,11 @@ def faults_of(config: Config) -> Iterator[str]:
         if expected.dialogues in config.dialogues:
             rounds = config.dialogues[expected.dialogues].rounds
             yield from (f"{path}.{fault}" for fault in expected.faults(config.report.hits, rounds))
+    known = [name for name in config.evaluate if name in config.dialogues]
+    rounds_of = {name: config.dialogues[name].rounds for name in known}
+    for place, claim in enumerate(config.report.claims):
+        found = claim.faults(config.systems, rounds_of)
+        yield from (f"report.claims.{place}.{fault}" for fault in found)
 
 
 def _faults_of_dialogues(config: Config, path: str, dialogues: DialogueSet) -> Iterator[str]:
@@ -69,6 +72,55 @@ def _faults_of_fusions(config: Config) -> Iterator[str]:
                 yield f"{path}: {recipe.dialogues!r} is evaluated too; train on others"
 
 
+def _faults_of_tuning(config: Config, path: str, tuned: TunedEncoder | None) -> Iterator[str]:
+    if tuned is None:
+        return
+    recipe, images = tuned.train, getattr(tuned.train, "images", None)
+    unknown = [
+        *_unknown(f"{path}.encoder", tuned.encoder, config.encoders, "encoder"),
+        *_unknown(f"{path}.train.dialogues", recipe.dialogues, config.dialogues, "dialogue set"),
+        *_unknown(f"{path}.train.queries", recipe.queries, config.reformulators, "reformulator"),
+    ]
+    if images is not None:
+        unknown += _unknown(f"{path}.train.images", images, config.generators, "generator")
+    yield from unknown
+    if recipe.dialogues in config.evaluate:
+        yield f"{path}.train.dialogues: {recipe.dialogues!r} is evaluated too; train on others"
+    if unknown:
+        return
+    base = config.encoders[tuned.encoder]
+    if base.kind not in TUNABLE:
+        kinds = ", ".join(TUNABLE)
+        yield f"{path}.encoder: {tuned.encoder!r} is of kind {base.kind!r}; tuned are those of {kinds}"
+    is_joined = config.reformulators[recipe.queries].kind == "join"
+    if recipe.kind != "dmcl" and is_joined != (recipe.kind == "chatir"):
+        wanted = "dialogues as they are, of kind join" if recipe.kind == "chatir" else "reformulated ones"
+        yield f"{path}.train.queries: {recipe.kind} reads {wanted}; {recipe.queries!r} is another: mend it"
+    used = [recipe.dialogues]
+    yield from _unpublished(f"reformulators.{recipe.queries}.files", config, recipe.queries, used)
+    if images is not None:
+        yield from _faults_of_drawing(config, images, recipe.queries, used)
+
+
+def _faults_of_oracle(config: Config, path: str, name: str, oracle: Oracle) -> Iterator[str]:
+    if name in config.systems:
+        yield f"{path}: a system has this name; choose another"
+    unknown = [
+        fault
+        for place, system in enumerate(oracle.of)
+        for fault in _unknown(f"{path}.of.{place}", system, config.systems, "system")
+    ]
+    yield from unknown
+    if oracle.baseline is not None:
+        yield from _unknown(f"{path}.baseline", oracle.baseline, config.systems, "system")
+    measured_on = [dialogues for dialogues in config.evaluate if name in config.oracles_on(dialogues)]
+    if not unknown and not measured_on:
+        yield f"{path}.of: no dialogue set has all of these systems measured; choose systems that share one"
+    for dialogues in measured_on:
+        if oracle.baseline in config.systems and oracle.baseline not in config.systems_on(dialogues):
+            yield f"{path}.baseline: {oracle.baseline!r} is not measured on {dialogues!r}: name it there too"
+
+
 def _faults_of_system(config: Config, path: str, system: System) -> Iterator[str]:
     unknown = [
         *_unknown(f"{path}.encoder", system.encoder, config.encoders, "encoder"),
@@ -94,6 +146,12 @@ def _faults_of_system(config: Config, path: str, system: System) -> Iterator[str
     recipe = config.recipe(system.method)
     used = [*measured_on, *([recipe.dialogues] if recipe else [])]
     yield from _unpublished(f"reformulators.{system.queries}.files", config, system.queries, used)
+    tuned = config.tuned(system.encoder)
+    if recipe and tuned and set(recipe.seeds) != set(tuned.train.seeds):
+        yield (
+            f"{path}.method: {system.method!r} is trained with seeds {list(recipe.seeds)} and encoder"
+            f" {system.encoder!r} with {list(tuned.train.seeds)}: give both the same"
+        )
     yield from _faults_of_images(config, path, system, used)
 
 
@@ -105,7 +163,6 @@ def _faults_of_images(config: Config, path: str, system: System, used: list[str]
         yield f"{path}.images: method {system.method!r} looks at no generated images: remove the key"
     if system.images is None:
         return
-    yield from _unpublished(f"generators.{system.images}.folders", config, system.images, used)
     wanted = config.generators[system.images].images
     seen = getattr(fusion, "images", None)
     if seen is not None and seen > wanted:
@@ -113,12 +170,17 @@ def _faults_of_images(config: Config, path: str, system: System, used: list[str]
             f"{path}.method: {system.method!r} looks at {seen} images a round, but"
             f" generators.{system.images} draws {wanted}: raise its `images`"
         )
-    written = config.reformulators[system.queries].prompts
-    draws = not hasattr(config.generators[system.images], "folders")
+    yield from _faults_of_drawing(config, system.images, system.queries, used)
+
+
+def _faults_of_drawing(config: Config, images: str, queries: str, used: list[str]) -> Iterator[str]:
+    yield from _unpublished(f"generators.{images}.folders", config, images, used)
+    wanted, written = config.generators[images].images, config.reformulators[queries].prompts
+    draws = not hasattr(config.generators[images], "folders")
     if draws and wanted > written:
         yield (
-            f"generators.{system.images}.images: {wanted} images a round, but"
-            f" reformulators.{system.queries} writes {written} prompts: raise its `prompts`"
+            f"generators.{images}.images: {wanted} images a round, but"
+            f" reformulators.{queries} writes {written} prompts: raise its `prompts`"
         )
 
 
@@ -132,49 +194,6 @@ def _unpublished(path: str, config: Config, component: str, used: list[str]) -> 
         if name not in published:
             there_are = ", ".join(sorted(published)) or "none"
             yield f"{path}: nothing for the dialogue set {name!r}; there are {there_are}"
-
-
-def missing_files(config: Config) -> Iterator[str]:
-    """Yield the model folders and templates that components name and that are not there."""
-    for kind in ("reformulators", "generators", "encoders"):
-        for name, component in getattr(config, kind).items():
-            yield from _missing_files(f"{kind}.{name}", component)
-    for name, fusion in config.fusions.items():
-        weights = getattr(fusion, "weights", None)
-        if weights is not None and not weights.is_file():
-            yield f"fusions.{name}.weights: there is no file {weights}"
-    for name, simulation in config.simulations.items():
-        for part, options in simulation:
-            if isinstance(options, Options):
-                yield from _missing_files(f"simulations.{name}.{part}", options)
-
-
-def _missing_files(path: str, component: Options) -> Iterator[str]:
-    if hasattr(component, "function"):
-        yield from _missing_code(path, component.function)
-    fields = component.only("bytes", "text")
-    for field, value in fields.items():
-        if field.endswith("_template") and value is not None and not Path(value).is_file():
-            yield f"{path}.{field}: there is no file {value}"
-        is_loaded = field == "model" and getattr(component, "kind", None) != "openai"
-        if is_loaded and not Path(value).is_dir() and not HUB_ID.fullmatch(value):
-            yield f"{path}.model: there is no folder {value}, and it is no hub id (owner/name)"
-
-
-def _missing_code(path: str, function: str) -> Iterator[str]:
-    """Yield why the module of ``package.module:Name`` cannot be read; nothing of it is run."""
-    module = function.partition(":")[0]
-    try:
-        found = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        found = None
-    if found is None or not found.origin:
-        yield f"{path}.function: there is no module {module}; mend its name, or put its folder on PYTHONPATH"
-        return
-    try:
-        ast.parse(Path(found.origin).read_text(encoding="utf-8"))
-    except (OSError, ValueError, SyntaxError) as error:
-        yield f"{path}.function: {found.origin} is not Python ({error}): mend it"
 
 
 def _unknown(path: str, name: str, known: dict[str, Any], what: str) -> Iterator[str]:

@@ -9,8 +9,10 @@ from pydantic import AfterValidator, Field
 from daitir.analyses.options import FROM_RANKS, Analysis
 from daitir.explorer.options import ExplorerSettings
 from daitir.options import Options
+from daitir.report.claims import Claim
 from daitir.report.expected import ExpectedValues
 from daitir.simulation import SimulationOptions
+from daitir.tuning import TuneOptions
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -25,10 +27,15 @@ Name = Annotated[str, AfterValidator(_check_name)]
 
 
 class Corpus(Options):
-    """The images searched: the folder they lie in, and a JSON list of names; without one, all of them."""
+    """The images searched: the folder they lie in, and a JSON list of names; without one, all of them.
+
+    ``judge`` (``package.module:function``) is code of one's own that says how much of a generated image is
+    true of a target (both as PIL images), 0 to 1; hallucinated cues are told by it.
+    """
 
     images: Path
     list: Path | None = None
+    judge: str | None = None
 
 
 class DialogueSet(Options):
@@ -53,6 +60,14 @@ class Simulation(SimulationOptions):
     corpus: Name
 
 
+class TunedEncoder(Options):
+    """An encoder that the pipeline trains further, once a seed: another encoder of the config, and how."""
+
+    kind: Literal["tuned"]
+    encoder: Name
+    train: TuneOptions
+
+
 class System(Options):
     """A row of every table: which encoder searches with which queries and images, joined by which method.
 
@@ -71,8 +86,18 @@ class System(Options):
         return self.dialogues is None or dialogues in self.dialogues
 
 
+class Oracle(Options):
+    """An upper line: for each query the better of some systems, which takes the target to know.
+
+    It is measured where all of them are.
+    """
+
+    of: tuple[Name, ...] = Field(min_length=2)
+    baseline: Name | None = None
+
+
 class ReportSettings(Options):
-    """What is measured and shown, and the published figures it is held against."""
+    """What is measured and shown, the published figures it is held against, the claims it is asked about."""
 
     hits: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 5, 10, 50), min_length=1)
     rounds: tuple[Annotated[int, Field(ge=0)], ...] = (0, 5, 10)
@@ -80,6 +105,7 @@ class ReportSettings(Options):
     resamples: int = Field(2000, ge=100)
     seed: int = 0
     expected: tuple[ExpectedValues, ...] = ()
+    claims: tuple[Claim, ...] = ()
     analyses: tuple[Analysis, ...] = FROM_RANKS
     runs: bool = True
     runs_depth: int | None = Field(1000, ge=10)

@@ -79,11 +79,12 @@ class EncodedTexts(NamedTuple):
 
 
 class EncoderFacts(NamedTuple):
-    """What an encoder is like: tokens after which it cuts a text, width of features, how images come in."""
+    """What an encoder is like: where it cuts a text, width of features, how images come in, its weights."""
 
     text_limit: int
     width: int
     preprocessing: str
+    parameters: int
 
 
 class Encoder(Protocol):

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ class DualEncoder(ABC):
     """A text side and an image side; an implementation adds its tokens, its pixels and its networks.
 
     ``length_step``: texts are padded to a multiple of it, which depends on the text alone. ``most_tokens``:
-    places that the model has for a text. ``filler``: the token behind a text's end.
+    places that the model has for a text. ``filler``: the token behind a text's end. ``network``: both sides.
     """
 
     length_step = 8
@@ -38,6 +39,7 @@ class DualEncoder(ABC):
     filler: int
     width: int
     preprocessing: str
+    network: Any
 
     def __init__(self, options: EncoderOptions) -> None:
         use_one_thread()
@@ -52,7 +54,12 @@ class DualEncoder(ABC):
     @property
     def facts(self) -> EncoderFacts:
         """Return what the encoder is like, for the record."""
-        return EncoderFacts(self.options.max_tokens or self.most_tokens, self.width, self.preprocessing)
+        return EncoderFacts(
+            self.options.max_tokens or self.most_tokens,
+            self.width,
+            self.preprocessing,
+            sum(weight.numel() for weight in self.network.parameters()),
+        )
 
     @abstractmethod
     def tokenize(self, text: str, limit: int | None = None) -> list[int]:

@@ -22,19 +22,19 @@ class BlipEncoder(HubEncoder):
         processing = {"size": {"height": side, "width": side}} if side else {}
         super().__init__(options, BlipForImageTextRetrieval, **processing)
         if side:
-            resize_positions(self.model, options.model, side)
-        self.width = self.model.config.image_text_hidden_size
+            resize_positions(self.network, options.model, side)
+        self.width = self.network.config.image_text_hidden_size
         self.filler = self.tokenizer.pad_token_id
 
     def text_features(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the projected first token of the text encoder, without the image attended to."""
-        hidden_BTD = self.model.text_encoder(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state
-        return self.model.text_proj(hidden_BTD[:, 0])
+        hidden_BTD = self.network.text_encoder(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state
+        return self.network.text_proj(hidden_BTD[:, 0])
 
     def image_features(self, pixels_BCHW: Tensor) -> Tensor:
         """Return the projected first token of the vision model."""
-        hidden_BTD = self.model.vision_model(pixel_values=pixels_BCHW).last_hidden_state
-        return self.model.vision_proj(hidden_BTD[:, 0])
+        hidden_BTD = self.network.vision_model(pixel_values=pixels_BCHW).last_hidden_state
+        return self.network.vision_proj(hidden_BTD[:, 0])
 
 
 def resize_positions(model: Any, name: str, side: int) -> None:

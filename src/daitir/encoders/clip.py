@@ -15,15 +15,15 @@ class ClipEncoder(HubEncoder):
 
     def __init__(self, options: ClipOptions) -> None:
         super().__init__(options, CLIPModel)
-        self.width = self.model.config.projection_dim
+        self.width = self.network.config.projection_dim
         # The model takes the first end-of-text token of a row, in old configs the first of the highest id:
         # filled up with that token itself, both find the text's own.
         self.filler = self.tokenizer.eos_token_id
 
     def text_features(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the projected end-of-text token; the causal mask hides the padding."""
-        return self.model.get_text_features(input_ids=ids_BT).pooler_output
+        return self.network.get_text_features(input_ids=ids_BT).pooler_output
 
     def image_features(self, pixels_BCHW: Tensor) -> Tensor:
         """Return the projected class token."""
-        return self.model.get_image_features(pixel_values=pixels_BCHW).pooler_output
+        return self.network.get_image_features(pixel_values=pixels_BCHW).pooler_output

@@ -32,8 +32,8 @@ class HubEncoder(DualEncoder):
             AutoImageProcessor.from_pretrained, options.model, backend="pil", **hub, **processing
         )
         with self.memory():
-            self.model = load_weights(model_class, options.model, dtype=self.dtype, **hub).to(self.device)
-        self.most_tokens = self.model.config.text_config.max_position_embeddings
+            self.network = load_weights(model_class, options.model, dtype=self.dtype, **hub).to(self.device)
+        self.most_tokens = self.network.config.text_config.max_position_embeddings
         self.preprocessing = describe_processor(self.processor)
 
     def tokenize(self, text: str, limit: int | None = None) -> list[int]:

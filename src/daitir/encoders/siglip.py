@@ -19,7 +19,7 @@ class SiglipEncoder(HubEncoder):
 
     def __init__(self, options: SiglipOptions) -> None:
         super().__init__(options, SiglipModel)
-        self.width = self.model.config.text_config.projection_size
+        self.width = self.network.config.text_config.projection_size
         self.filler = self.tokenizer.pad_token_id
         self.length_step = self.most_tokens
 
@@ -31,8 +31,8 @@ class SiglipEncoder(HubEncoder):
 
     def text_features(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the projected last token."""
-        return self.model.get_text_features(input_ids=ids_BT).pooler_output
+        return self.network.get_text_features(input_ids=ids_BT).pooler_output
 
     def image_features(self, pixels_BCHW: Tensor) -> Tensor:
         """Return what the attention pool makes of all patches."""
-        return self.model.get_image_features(pixel_values=pixels_BCHW).pooler_output
+        return self.network.get_image_features(pixel_values=pixels_BCHW).pooler_output

@@ -1,6 +1,6 @@
 """Systems against their baselines: difference, interval, p-value, Holm's correction, a verdict."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from daitir.statistics import holm, mcnemar, mean_interval, sign_flip
 
 SIGNIFICANT = 0.05
 BETTER, WORSE, NO_DIFFERENCE = "better", "worse", "no difference shown"
+MCNEMAR, SIGN_FLIP = "McNemar exact", "sign flip"
 LOWER_IS_BETTER = ("log_rank", "bri")
 NOT_TESTED = (
     "mean_rank",
@@ -18,15 +19,17 @@ NOT_TESTED = (
 )  # a mean rank is ruled by a few outliers; its logarithm is tested instead
 
 
-def comparisons(evaluation: Evaluation) -> list[dict[str, Any]]:
+def comparisons(evaluation: Evaluation, oracles: Collection[str] = ()) -> list[dict[str, Any]]:
     """Rows (system with a baseline, round, measure): difference, interval, p, Holm's p over systems, verdict.
 
-    Holm's family is all systems of one dialogue set at one round in one measure.
+    Holm's family is all systems of one dialogue set at one round in one measure; an oracle, which knows the
+    target, is no question that a test could answer, so it counts for none of them.
     """
     rows = [row for pair in evaluation.pairs() for row in _compare(evaluation, *pair)]
-    families: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    families: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
     for row in rows:
-        families.setdefault((row["measure"], row["round"]), []).append(row)
+        family_of = (row["measure"], row["round"], row["system"] if row["system"] in oracles else "")
+        families.setdefault(family_of, []).append(row)
     for family in families.values():
         for row, corrected in zip(family, holm([row["p"] for row in family]), strict=True):
             row |= {"p_holm": corrected, "verdict": verdict(row["measure"], row["difference"], corrected)}
@@ -44,7 +47,7 @@ def _compare(evaluation: Evaluation, ranking: Ranking, baseline: Ranking) -> Ite
     for name, (measure, rounds) in _tested(evaluation, ranking).items():
         system_DM, baseline_DM = ranking.mean(measure), baseline.mean(measure)
         interval = mean_interval(system_DM - baseline_DM, evaluation.counts)
-        test, p_values = _test(name, system_DM, baseline_DM, evaluation.signs)
+        test, p_values = paired_test(name, system_DM, baseline_DM, evaluation.signs)
         for place, round_ in enumerate(rounds):
             yield {
                 "dialogues": evaluation.dialogues,
@@ -71,12 +74,16 @@ def _tested(evaluation: Evaluation, ranking: Ranking) -> dict[str, tuple[Measure
     return tested
 
 
-def _test(
+def paired_test(
     name: str, system_DM: np.ndarray, baseline_DM: np.ndarray, signs_BD: np.ndarray
 ) -> tuple[str, Sequence[float] | np.ndarray]:
-    """McNemar for hits of one seed; what is no yes or no (ranks, means over seeds) has its signs flipped."""
-    is_hit = "@" in name and all(np.isin(values, (0, 1)).all() for values in (system_DM, baseline_DM))
-    if not is_hit:
-        return "sign flip", sign_flip(system_DM - baseline_DM, signs_BD)
+    """Return the test of two systems on the same dialogues, and its p-values.
+
+    McNemar for yes or no of one seed (hits, queries made worse); what is more (ranks, means over seeds) has
+    its signs flipped.
+    """
+    is_share = "@" in name or name == "degradation_rate"
+    if not (is_share and all(np.isin(values, (0, 1)).all() for values in (system_DM, baseline_DM))):
+        return SIGN_FLIP, sign_flip(system_DM - baseline_DM, signs_BD)
     pairs = zip(system_DM.T > 0, baseline_DM.T > 0, strict=True)
-    return "McNemar exact", [mcnemar(system_D, baseline_D) for system_D, baseline_D in pairs]
+    return MCNEMAR, [mcnemar(system_D, baseline_D) for system_D, baseline_D in pairs]

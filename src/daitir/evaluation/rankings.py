@@ -26,13 +26,17 @@ Measure = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Ranking:
-    """One system on one dialogue set: ranks (S x D x R), dialogues sorted by id; and its baseline's name."""
+    """One system on one dialogue set: ranks (S x D x R), dialogues sorted by id; and its baseline's name.
+
+    ``seeds_named`` are the seeds by which a trained fusion or a tuned encoder differs.
+    """
 
     system: str
     baseline: str | None
     dialogue_ids: tuple[str, ...]
     rounds: tuple[int, ...]
     ranks: np.ndarray
+    seeds_named: tuple[int, ...]
 
     @classmethod
     def of(cls, system: str, baseline: str | None, frame: pd.DataFrame) -> "Ranking":
@@ -40,16 +44,20 @@ class Ranking:
         if frame.empty:
             raise DaitirError(f"ranks of {system!r} hold no row: remove the file and run again")
         try:
-            by_seed = [metrics.rank_matrix(rows) for _, rows in frame.groupby("seed")]
+            matrices: dict[int, pd.DataFrame] = {
+                seed: metrics.rank_matrix(frame[frame["seed"] == seed])
+                for seed in sorted(frame["seed"].unique().tolist())
+            }
         except DaitirError as error:
             raise DaitirError(f"ranks of {system!r}: {error}") from None
-        first = by_seed[0]
-        if any(not (m.index.equals(first.index) and m.columns.equals(first.columns)) for m in by_seed):
+        first, *others = matrices.values()
+        if any(not (m.index.equals(first.index) and m.columns.equals(first.columns)) for m in others):
             raise DaitirError(
                 f"ranks of {system!r}: seeds differ in their dialogues; remove the file and run again"
             )
-        rank_SDR = np.stack([matrix.to_numpy() for matrix in by_seed])
-        return cls(system, baseline, tuple(first.index), tuple(map(int, first.columns)), rank_SDR)
+        rank_SDR = np.stack([matrix.to_numpy() for matrix in matrices.values()])
+        rounds = tuple(map(int, first.columns))
+        return cls(system, baseline, tuple(first.index), rounds, rank_SDR, tuple(matrices))
 
     @property
     def seeds(self) -> int:
@@ -126,7 +134,7 @@ class Evaluation:
             for name, measure in measures_by_round(self.hits).items():
                 yield from self._rows(ranking, name, measure, ranking.rounds)
             if ranking.cumulative:
-                yield from self._rows(ranking, "bri", metrics.log_rank_integral, ranking.rounds[-1:])
+                yield from self._rows(ranking, "bri", metrics.log_rank_integrals, ranking.rounds[1:])
 
     def _rows(
         self, ranking: Ranking, name: str, measure: Measure, rounds: Sequence[int]
@@ -151,7 +159,7 @@ class Evaluation:
         """Rows (system with a baseline, round): how many queries rank worse or better, and by how much."""
         for ranking, baseline in self.pairs():
             worse, better, drop, gain = (
-                _paired(ranking, baseline, compare)
+                paired(ranking, baseline, compare)
                 for compare in (metrics.degraded, metrics.improved, metrics.rank_drop, metrics.rank_gain)
             )
             intervals = {
@@ -171,7 +179,7 @@ class Evaluation:
                     row |= dict(
                         zip((f"{name}_median", f"{name}_q90", f"{name}_largest"), levels, strict=True)
                     )
-                yield row
+                yield row | _spread_of_seeds(drop[:, :, place].reshape(ranking.seeds, -1))
 
     def pairs(self) -> Iterator[tuple[Ranking, Ranking]]:
         """Each system that has a baseline, with it."""
@@ -187,10 +195,30 @@ def columns(prefix: str, interval: Interval, place: int) -> dict[str, float]:
     return {name: interval.value[place], low: interval.low[place], high: interval.high[place]}
 
 
-def _paired(
+def _spread_of_seeds(drop_SM: np.ndarray) -> dict[str, float]:
+    """Return the ends of the seeds: of the degradation rate, and of mean and median of the drop."""
+    found = {
+        "degradation_rate": (drop_SM > 0).mean(axis=1).tolist(),
+        "rank_drop": [drop_M[drop_M > 0].mean() if drop_M.any() else 0.0 for drop_M in drop_SM],
+        "rank_drop_median": [metrics.quantiles_over(drop_M, drop_M > 0, (0.5,))[0] for drop_M in drop_SM],
+    }
+    return {
+        f"{name}_{end}_seed": choose(seeds)
+        for name, seeds in found.items()
+        for end, choose in (("lowest", min), ("highest", max))
+    }
+
+
+def paired(
     ranking: Ranking, baseline: Ranking, compare: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Compare each seed of a system with each of its baseline, seldom more than one (pairs x D x R)."""
-    return np.stack([compare(one, other) for one in ranking.ranks for other in baseline.ranks]).astype(
-        np.float64
-    )
+    """Compare the seeds of a system with those of its baseline (pairs x D x R), its own first seed first.
+
+    Seed n goes with seed n where the two have the same seeds, for then they share what was trained with it,
+    an encoder; otherwise each goes with each.
+    """
+    if ranking.seeds_named == baseline.seeds_named:
+        pairs = list(zip(ranking.ranks, baseline.ranks, strict=True))
+    else:
+        pairs = [(one, other) for one in ranking.ranks for other in baseline.ranks]
+    return np.stack([compare(one, other) for one, other in pairs]).astype(np.float64)

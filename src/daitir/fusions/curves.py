@@ -22,41 +22,56 @@ def history_figure(title: str, histories: Sequence[pd.DataFrame]) -> str:
     The epoch whose weights were kept has a point; the gate has a band of one standard deviation; each expert
     has its colour. A network without a gate or without experts has an empty panel that says so.
     """
+    panels: Sequence[tuple[str, Callable[[Axes, pd.DataFrame, Any], None]]] = [
+        ("loss of the training dialogues", _loss),
+        ("Hits@10 of the held-out dialogues, %", _hits),
+        ("gate: weight of the text, mean and spread", _gate),
+        ("load of each expert", _experts),
+    ]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=INCHES, facecolor=PAPER, layout="constrained")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=FONT_SIZE + 1.5, parse_math=False)
-        panels: Sequence[tuple[str, Callable[[Axes, pd.DataFrame, Any], None]]] = [
-            ("loss of the training dialogues", _loss),
-            ("Hits@10 of the held-out dialogues, %", _hits),
-            ("gate: weight of the text, mean and spread", _gate),
-            ("load of each expert", _experts),
-        ]
-        for (name, draw), axes in zip(panels, figure.subplots(2, 2, sharex=True).flat, strict=True):
-            axes.set_title(name, loc="left", fontsize=FONT_SIZE)
-            axes.grid(axis="y")
-            for dashes, history in zip(_dashes(), histories, strict=False):
+        figure, places = epoch_panels(title, [name for name, _ in panels])
+        for (_, draw), axes in zip(panels, places, strict=True):
+            for dashes, history in zip(seed_dashes(), histories, strict=False):
                 draw(axes, history, dashes)
-            if not axes.lines:
-                axes.text(0.5, 0.5, "none", ha="center", transform=axes.transAxes)
-            axes.set_xlabel("epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             if draw in {_gate, _experts}:
                 axes.set_ylim(0, 1 if draw is _gate else None)
-        return svg_text(figure)
+        return finish(figure)
 
 
-def _dashes() -> Iterator[Any]:
+def epoch_panels(title: str, names: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    """Return a figure of four named panels over the epochs, for the lines of each seed."""
+    figure = Figure(figsize=INCHES, facecolor=PAPER, layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=FONT_SIZE + 1.5, parse_math=False)
+    places = list(figure.subplots(2, 2, sharex=True).flat)
+    for name, axes in zip(names, places, strict=True):
+        axes.set_title(name, loc="left", fontsize=FONT_SIZE)
+        axes.grid(axis="y")
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure, places
+
+
+def finish(figure: Figure) -> str:
+    """Return the SVG of a figure; a panel without lines says so."""
+    for axes in figure.axes:
+        if not axes.lines:
+            axes.text(0.5, 0.5, "none", ha="center", transform=axes.transAxes)
+    return svg_text(figure)
+
+
+def seed_dashes() -> Iterator[Any]:
+    """Yield the dashes of one seed after the other."""
     while True:
         yield from DASHES
 
 
 def _loss(axes: Axes, history: pd.DataFrame, dashes: Any) -> None:
-    _line(axes, history, history["loss"], GREY, dashes)
+    epoch_line(axes, history, history["loss"], GREY, dashes)
 
 
 def _hits(axes: Axes, history: pd.DataFrame, dashes: Any) -> None:
     if history["hits_at_10"].notna().all():
-        _line(axes, history, history["hits_at_10"] * 100, BLUE, dashes)
+        epoch_line(axes, history, history["hits_at_10"] * 100, BLUE, dashes)
 
 
 def _gate(axes: Axes, history: pd.DataFrame, dashes: Any) -> None:
@@ -64,7 +79,7 @@ def _gate(axes: Axes, history: pd.DataFrame, dashes: Any) -> None:
         return
     mean, spread = (history[name].astype(float) for name in ("gate_mean", "gate_spread"))
     axes.fill_between(history["epoch"], mean - spread, mean + spread, color=GREEN, alpha=0.12, linewidth=0)
-    _line(axes, history, mean, GREEN, dashes)
+    epoch_line(axes, history, mean, GREEN, dashes)
 
 
 def _experts(axes: Axes, history: pd.DataFrame, dashes: Any) -> None:
@@ -72,10 +87,11 @@ def _experts(axes: Axes, history: pd.DataFrame, dashes: Any) -> None:
         return
     load_RE = np.stack(history["expert_load"].tolist())
     for expert, load_R in enumerate(load_RE.T):
-        _line(axes, history, pd.Series(load_R), COLOURS[expert % len(COLOURS)], dashes)
+        epoch_line(axes, history, pd.Series(load_R), COLOURS[expert % len(COLOURS)], dashes)
 
 
-def _line(axes: Axes, history: pd.DataFrame, values: pd.Series, colour: str, dashes: Any) -> None:
+def epoch_line(axes: Axes, history: pd.DataFrame, values: pd.Series, colour: str, dashes: Any) -> None:
+    """Draw what one history says of each epoch, with a point where the weights were kept."""
     axes.plot(history["epoch"], values, color=colour, linestyle=dashes, linewidth=1.4)
     kept = history["chosen"].to_numpy(dtype=bool)
     axes.plot(history["epoch"][kept], values.to_numpy()[kept], "o", color=colour, markeredgecolor=PAPER)

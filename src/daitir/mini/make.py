@@ -3,8 +3,8 @@
     python -m daitir.mini.make --output resources/mini
 
 writes a corpus for evaluation (``images/``, ``corpus.json``, three dialogue files on the same targets) and
-one for training (``train-images/``, ``train-corpus.json``, ``train.json``). One seed gives the same bytes
-again.
+one for training (``train-images/``, ``train-corpus.json``, and two dialogue files: ``train.json`` on 600 of
+its pictures, ``train-all.json`` on all 1,500). One seed gives the same bytes again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 import json
 import random
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from daitir.files import write_text
@@ -25,7 +25,10 @@ ALBUM_SIZES = range(15, 21)
 
 @dataclass(frozen=True)
 class Collection:
-    """A corpus of pictures and the dialogue files about some of them."""
+    """A corpus of pictures and the dialogue files about some of them; ``whole`` is about all of them.
+
+    A dialogue hangs on its picture and style alone: one that is in two files of a style is the same in both.
+    """
 
     split: str
     images: str
@@ -33,6 +36,7 @@ class Collection:
     size: int
     dialogues: int
     styles: dict[str, str]  # dialogue file: style
+    whole: dict[str, str] = field(default_factory=dict)
 
 
 EVALUATION = Collection(
@@ -43,7 +47,15 @@ EVALUATION = Collection(
     200,
     {"val.json": "human", "val-llm.json": "llm", "val-repetitive.json": "repetitive"},
 )
-TRAINING = Collection("train", "train-images", "train-corpus.json", 1500, 600, {"train.json": "human"})
+TRAINING = Collection(
+    "train",
+    "train-images",
+    "train-corpus.json",
+    1500,
+    600,
+    {"train.json": "human"},
+    {"train-all.json": "human"},
+)
 
 
 def make(output: Path, collections: tuple[Collection, ...] = (EVALUATION, TRAINING), seed: int = 0) -> None:
@@ -55,10 +67,10 @@ def make(output: Path, collections: tuple[Collection, ...] = (EVALUATION, TRAINI
         targets = random.Random(f"targets/{collection.split}/{seed}").sample(
             sorted(scenes), collection.dialogues
         )
-        for file, style in collection.styles.items():
-            write_text(
-                output / file, to_json([dialogue(name, scenes[name], style, seed) for name in targets])
-            )
+        for files, about in ((collection.styles, targets), (collection.whole, sorted(scenes))):
+            for file, style in files.items():
+                rows = [dialogue(name, scenes[name], style, seed) for name in about]
+                write_text(output / file, to_json(rows))
 
 
 def draw_corpus(collection: Collection, rng: random.Random) -> dict[str, Scene]:

@@ -4,12 +4,15 @@ Nothing here imports a model library: Snakemake plans in a second.
 """
 
 import os
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from daitir.layout import TABLES, figure_names
 from daitir.planning.analyses import AnalysisPlan
 from daitir.planning.options import StageOptions
+from daitir.planning.views import ViewComparisons
 
 
 def jobs_use_this_python(source: Path) -> None:
@@ -22,16 +25,21 @@ def jobs_use_this_python(source: Path) -> None:
         os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
 
 
-class Plan(StageOptions, AnalysisPlan):
+def one_of(names: Iterable[str]) -> str:
+    """Return a pattern that these names match and no other text does."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+class Plan(StageOptions, AnalysisPlan, ViewComparisons):
     """A validated config, seen by the rules: options and inputs of each stage, and what is to be made."""
 
     @property
     def ranks(self) -> list[str]:
-        """Ranks of every system on the dialogue sets that it is measured on."""
+        """Ranks of every system and oracle on the dialogue sets that it is measured on."""
         return [
             self.layout.ranks(system, name)
             for name in self.config.evaluate
-            for system in self.config.systems_on(name)
+            for system in [*self.config.systems_on(name), *self.config.oracles_on(name)]
         ]
 
     @property
@@ -43,6 +51,15 @@ class Plan(StageOptions, AnalysisPlan):
     def figures(self) -> list[str]:
         """Names of the figures that are drawn."""
         return figure_names(self.config.evaluate)
+
+    @property
+    def training_figures(self) -> list[str]:
+        """Figures of all trainings: of the systems' fusions, and of the encoders that are trained further."""
+        trained = [name for name, system in self.config.systems.items() if self.trained(system)]
+        return [
+            *(self.layout.figure(f"training-{system}") for system in trained),
+            *(self.layout.figure(f"tuning-{encoder}") for encoder in self.work.tunings),
+        ]
 
     @property
     def simulated(self) -> list[str]:

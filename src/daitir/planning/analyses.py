@@ -62,7 +62,7 @@ class AnalysisPlan(StageInputs):
 
     def analysis_options(self, w: Any) -> str:
         """Options of one analysis of one dialogue set."""
-        systems = {name: self._analysed(one) for name, one in self.config.systems_on(w.dialogues).items()}
+        systems = {name: self._analysed(one) for name, one in self._systems(w).items()}
         report = self.config.report
         options = {
             "code": code_revision("daitir.stages.analyse"),
@@ -110,14 +110,24 @@ class AnalysisPlan(StageInputs):
             name: {
                 role: paths for role, paths in self._files(name, system, w.dialogues).items() if role in reads
             }
+            for name, system in self._systems(w).items()
+        }
+
+    def _systems(self, w: Any) -> dict[str, System]:
+        """Return the systems of an analysis; those of a tuned encoder are not ranked anew, seed by seed."""
+        ranks_anew = "corpus" in READS[w.analysis]
+        return {
+            name: system
             for name, system in self.config.systems_on(w.dialogues).items()
+            if not (ranks_anew and self.config.tuned(system.encoder))
         }
 
     def _files(self, name: str, system: System, dialogues: str) -> dict[str, Any]:
         images = system.images if self.config.fusion_of(system).uses_images else None
         shards = self.shards(dialogues)
+        first, *_ = self.config.instances(system.encoder)  # what is cut is the same with every seed
         return {
-            **self._features(dialogues, system.encoder, system.queries, images),
+            **self._features(dialogues, first, system.queries, images),
             "weights": self.weights(system),
             "texts": [self.layout.queries(system.queries, dialogues, shard) for shard in shards],
             "ranks": self.layout.ranks(name, dialogues),
@@ -125,7 +135,8 @@ class AnalysisPlan(StageInputs):
         }
 
     def _seconds(self, name: str, system: System, dialogues: str, images: str | None) -> dict[str, list[str]]:
-        spent, encoder, queries = self.layout.benchmark, system.encoder, system.queries
+        spent, queries = self.layout.benchmark, system.queries
+        encoder, *_ = self.config.instances(system.encoder)  # seeds are repetitions, not a cost of a query
         shards = [f"shard-{shard}" for shard in self.shards(dialogues)]
         found = {
             "reformulate": [spent("queries", queries, dialogues, shard) for shard in shards],
@@ -143,6 +154,7 @@ class AnalysisPlan(StageInputs):
         return {**named, "fusion": self.config.fusion_of(system).only("bytes")}
 
     def _seeds(self, system: System) -> list[int | None]:
-        recipe = self.config.recipe(system.method)
-        several = recipe is not None and len(recipe.seeds) > 1
-        return list(recipe.seeds) if recipe is not None and several else [None]
+        trained = self.config.recipe(system.method)
+        tuned = self.config.tuned(system.encoder)
+        recipe = trained if tuned is None else tuned.train
+        return list(recipe.seeds) if recipe is not None and len(recipe.seeds) > 1 else [None]

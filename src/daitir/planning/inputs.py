@@ -3,6 +3,7 @@
 from typing import Any
 
 from daitir.config.parts import System
+from daitir.layout import instance_name, parts_of_instance
 from daitir.options import Options
 from daitir.planning.view import View
 from daitir.planning.work import Pictures, Texts
@@ -104,20 +105,82 @@ class StageInputs(View):
         """Everything a system ranks from."""
         system = self._system(w)
         images = system.images if self.config.fusion_of(system).uses_images else None
-        inputs = self._features(w.dialogues, system.encoder, system.queries, images)
-        return inputs | {"weights": self.weights(system)}
+        stores = [
+            self._features(w.dialogues, encoder, system.queries, images)
+            for encoder in self.config.instances(system.encoder)
+        ]
+        return {
+            "dialogues": self.layout.dialogues(w.dialogues),
+            "queries": [store["queries"] for store in stores],
+            "pictures": [path for store in stores for path in store["pictures"]],
+            "corpus": [store["corpus"] for store in stores],
+            "weights": self.weights(system),
+        }
+
+    def oracle_inputs(self, w: Any) -> list[str]:
+        """Ranks of the systems that an oracle chooses from, in its order."""
+        return [self.layout.ranks(system, w.dialogues) for system in self.config.oracles[w.oracle].of]
 
     def weights(self, system: System) -> list[str]:
         """Weights of a system's fusion: one file a seed, or the one of others; none if it is not trained."""
         released = getattr(self.config.fusion_of(system), "weights", None)
         if released is not None:
             return [str(released)]
+        return [f"{folder}/model.safetensors" for folder in self.trained(system)]
+
+    def trained(self, system: System) -> list[str]:
+        """Folders of a system's trained fusion, one a seed; seed n takes seed n of a tuned encoder."""
         recipe = self.config.recipe(system.method)
         if recipe is None:
             return []
         assert system.images is not None
-        made_with = (system.method, system.encoder, system.images, system.queries)
-        return [f"{self.layout.fusion(*made_with, seed)}/model.safetensors" for seed in recipe.seeds]
+        tuned = self.config.tuned(system.encoder) is not None
+        return [
+            self.layout.fusion(
+                system.method,
+                instance_name(system.encoder, seed) if tuned else system.encoder,
+                system.images,
+                system.queries,
+                seed,
+            )
+            for seed in recipe.seeds
+        ]
+
+    # Encoders that are trained further.
+
+    def tune_inputs(self, w: Any) -> dict[str, Any]:
+        """Everything an encoder is trained on: dialogues, queries, generated images, list of targets."""
+        recipe = self._tuned(w).train
+        shards, images = self.shards(recipe.dialogues), getattr(recipe, "images", None)
+        layout, corpus = self.layout, self.config.dialogues[recipe.dialogues].corpus
+        return {
+            "dialogues": layout.dialogues(recipe.dialogues),
+            "queries": [layout.queries(recipe.queries, recipe.dialogues, shard) for shard in shards],
+            "shards": [
+                layout.images(images, recipe.queries, recipe.dialogues, shard)
+                for shard in shards
+                if images is not None
+            ],
+            "list": self.list_of(corpus),
+        }
+
+    def tune_images(self, w: Any) -> str:
+        """Folder of the images that an encoder is trained on."""
+        return str(self.config.corpora[self.config.dialogues[self._tuned(w).train.dialogues].corpus].images)
+
+    def fusion_histories(self, w: Any) -> list[str]:
+        """Histories of the trainings of a system's fusion."""
+        return [f"{folder}/history.parquet" for folder in self.trained(self._system(w))]
+
+    def tuning_histories(self, w: Any) -> list[str]:
+        """Histories of the trainings of an encoder."""
+        seeds = self._tuned(w).train.seeds
+        return [f"{self.layout.tuned_encoder(w.encoder, seed)}/history.parquet" for seed in seeds]
+
+    def tuned_model(self, w: Any) -> list[str]:
+        """Model directory of an encoder that is trained further; none of one that is taken as it is."""
+        encoder, seed = parts_of_instance(w.encoder)
+        return [] if seed is None else [f"{self.layout.tuned_encoder(encoder, seed)}/model"]
 
     def _features(self, dialogues: str, encoder: str, queries: str, images: str | None) -> dict[str, Any]:
         layout, corpus = self.layout, self.config.dialogues[dialogues].corpus

@@ -7,7 +7,8 @@ from typing import Any
 
 from daitir.errors import DaitirError
 from daitir.files import canonical_json, digest_text
-from daitir.options import Options, local_digests
+from daitir.layout import parts_of_instance
+from daitir.options import Options, Role, local_digests
 from daitir.planning.view import View
 from daitir.provenance import code_revision
 
@@ -40,11 +41,16 @@ class StageOptions(View):
 
     def encode_image_options(self, w: Any) -> str:
         """Options of the encoding of images: what only texts know is left out."""
-        return _component_options("encode", "encoder", self.config.encoders[w.encoder], roles=("bytes",))
+        return self._encode_options(w, "bytes")
 
     def encode_text_options(self, w: Any) -> str:
         """Options of the encoding of query texts."""
-        return _component_options("encode", "encoder", self.config.encoders[w.encoder])
+        return self._encode_options(w, "bytes", "text")
+
+    def tune_options(self, w: Any) -> str:
+        """Options of the further training of an encoder, all seeds alike."""
+        recipe = self._tuned(w).train.only("bytes")
+        return _component_options("tune", "encoder", self.config.base_encoder(w.encoder), tune=recipe)
 
     def simulate_options(self, w: Any) -> str:
         """Options of the simulation of dialogues."""
@@ -67,21 +73,45 @@ class StageOptions(View):
         """Options of the ranking by one system."""
         return _stage_options("rank", fusion=self.config.fusion_of(self._system(w)).only("bytes"))
 
+    def oracle_options(self, w: Any) -> str:
+        """Options of an oracle: what it chooses from."""
+        return _stage_options("rank_oracle", fusion={"of": self.config.oracles[w.oracle].of})
+
+    def plot_options(self, w: Any) -> str:
+        """Options of a figure of trainings."""
+        return _stage_options("plot_training")
+
+    def view_options(self, w: Any) -> str:
+        """Options of the comparison of a tuned encoder with what it came from."""
+        dialogues = self.config.dialogues[w.dialogues]
+        judge = self.config.corpora[dialogues.corpus].judge
+        digests = {} if judge is None else {"judge": code_revision(judge.partition(":")[0])}
+        rounds = [round_ for round_ in self.config.report.rounds if round_ < dialogues.rounds]
+        return _stage_options("compare_views", digests=digests, judge=judge, rounds=rounds or [0])
+
     def measure_options(self, w: Any) -> str:
         """Options of the measures: which ranks are compared with which."""
         return _stage_options("measure", **self._compared(), **self._measured())
 
     def report_options(self, w: Any) -> str:
         """Options of the report: the whole config, as run."""
-        order = list(self.config.systems)
-        return _stage_options("report", config=self.config.only("bytes", "text", "where"), order=order)
+        return self._page_options("report")
+
+    def summary_options(self, w: Any) -> str:
+        """Options of the summary: the whole config, as run."""
+        return self._page_options("summarise")
+
+    def _page_options(self, stage: str) -> str:
+        order = [*self.config.systems, *self.config.oracles]
+        return _stage_options(stage, config=self.config.only("bytes", "text", "where"), order=order)
 
     def explore_options(self, w: Any) -> str:
         """Options of the explorer: what of the config it shows."""
         config = self.config.only("bytes", "text", "where")
         shown = {part: config[part] for part in EXPLORED if part in config}
         report = {"explorer": config["report"]["explorer"]}
-        return _stage_options("explore", config=shown | {"report": report}, order=list(self.config.systems))
+        order = [*self.config.systems, *self.config.oracles]
+        return _stage_options("explore", config=shown | {"report": report}, order=order)
 
     # How fast: batch sizes and devices. Asking for ``resources`` keeps Snakemake from rerunning on a change.
 
@@ -89,30 +119,50 @@ class StageOptions(View):
         """Return a params function with the ``how`` settings of the component that a wildcard names."""
 
         def settings(wildcards: Any, resources: Any) -> str:
-            component = getattr(self.config, f"{kind}s")[getattr(wildcards, wildcard)]
-            return canonical_json({kind: component.only("how")})
+            return canonical_json({kind: self._component(kind, getattr(wildcards, wildcard)).only("how")})
 
         return settings
+
+    def how_to_tune(self, w: Any, resources: Any) -> str:
+        """Return the ``how`` settings of the further training of an encoder."""
+        base, recipe = self.config.base_encoder(w.encoder), self._tuned(w).train
+        return canonical_json({"encoder": base.only("how"), "tune": recipe.only("how")})
 
     def gpu(self, kind: str, wildcard: str) -> Any:
         """Return a resources function: one GPU for a component, none if all of it runs on the CPU."""
 
         def needed(wildcards: Any) -> int:
-            component = getattr(self.config, f"{kind}s")[getattr(wildcards, wildcard)]
+            component = self._component(kind, getattr(wildcards, wildcard))
             return int(any(device != "cpu" for device in _devices(component)))
 
         return needed
 
+    def _component(self, kind: str, name: str) -> Options:
+        if kind == "encoder":
+            return self.config.base_encoder(name)
+        component: Options = getattr(self.config, f"{kind}s")[name]
+        return component
+
+    def _encode_options(self, w: Any, *roles: Role) -> str:
+        name, seed = parts_of_instance(w.encoder)
+        tuned = self.config.tuned(name)
+        how_tuned = {} if tuned is None else {"tuned": {"seed": seed, "recipe": tuned.train.only("bytes")}}
+        return _component_options("encode", "encoder", self.config.base_encoder(name), roles, **how_tuned)
+
     def _compared(self) -> dict[str, Any]:
-        systems = {
+        config = self.config
+        systems: dict[str, Any] = {
             name: {"baseline": system.baseline, "dialogues": system.dialogues}
-            for name, system in self.config.systems.items()
+            for name, system in config.systems.items()
         }
+        for name, oracle in config.oracles.items():
+            known = [dialogues for dialogues in config.evaluate if name in config.oracles_on(dialogues)]
+            systems[name] = {"baseline": oracle.baseline, "dialogues": known}
         return {"evaluate": list(self.config.evaluate), "systems": systems, "order": list(systems)}
 
     def _measured(self) -> dict[str, Any]:
         report = self.config.report.model_dump(mode="json")
-        return {name: report[name] for name in ("hits", "rounds", "resamples", "seed", "expected")}
+        return {name: report[name] for name in ("hits", "rounds", "resamples", "seed", "expected", "claims")}
 
 
 def _stage_options(stage: str, **options: Any) -> str:

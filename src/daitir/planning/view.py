@@ -3,7 +3,7 @@
 from typing import Any
 
 from daitir.config import Config
-from daitir.config.parts import System
+from daitir.config.parts import System, TunedEncoder
 from daitir.layout import Layout, shard_names
 from daitir.planning.work import Work
 
@@ -22,3 +22,8 @@ class View:
 
     def _system(self, w: Any) -> System:
         return self.config.systems[w.system]
+
+    def _tuned(self, w: Any) -> TunedEncoder:
+        tuned = self.config.tuned(w.encoder)
+        assert tuned is not None
+        return tuned

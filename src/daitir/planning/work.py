@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from daitir.config import Config
+from daitir.tuning import DmclOptions, TuneOptions
 
 
 class Texts(NamedTuple):
@@ -34,27 +35,44 @@ class Work:
 
     @cached_property
     def encoded_pictures(self) -> set[tuple[str, Pictures]]:
-        """Encoder and pictures of every system that looks at pictures."""
+        """Encoder (each seed of one that is tuned) and pictures of every system that looks at pictures."""
         return {
-            (system.encoder, Pictures(system.images, system.queries, dialogues))
+            (encoder, Pictures(system.images, system.queries, dialogues))
             for system, dialogues in self._used
             if system.images is not None and self.config.fusion_of(system).uses_images
+            for encoder in self.config.instances(system.encoder)
         }
 
     @cached_property
     def encoded_texts(self) -> set[tuple[str, Texts]]:
-        """Encoder and texts of every system."""
-        return {(system.encoder, Texts(system.queries, dialogues)) for system, dialogues in self._used}
+        """Encoder (each seed of one that is tuned) and texts of every system."""
+        return {
+            (encoder, Texts(system.queries, dialogues))
+            for system, dialogues in self._used
+            for encoder in self.config.instances(system.encoder)
+        }
+
+    @cached_property
+    def tunings(self) -> dict[str, TuneOptions]:
+        """Encoders of the systems that are trained further, and how."""
+        used = dict.fromkeys(system.encoder for system, _ in self._used)
+        return {name: tuned.train for name in used if (tuned := self.config.tuned(name)) is not None}
 
     @cached_property
     def pictures(self) -> set[Pictures]:
-        """Pictures of every system."""
-        return {pictures for _, pictures in self.encoded_pictures}
+        """Pictures of every system, and those that an encoder is trained on."""
+        return {pictures for _, pictures in self.encoded_pictures} | {
+            Pictures(recipe.images, recipe.queries, recipe.dialogues)
+            for recipe in self.tunings.values()
+            if isinstance(recipe, DmclOptions)
+        }
 
     @cached_property
     def texts(self) -> set[Texts]:
-        """Texts of every system."""
-        return {texts for _, texts in self.encoded_texts}
+        """Texts of every system, and those that an encoder is trained on."""
+        return {texts for _, texts in self.encoded_texts} | {
+            Texts(recipe.queries, recipe.dialogues) for recipe in self.tunings.values()
+        }
 
     @cached_property
     def _used(self) -> list[tuple[Any, str]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from daitir.config import Config
+from daitir.layout import parts_of_instance
 from daitir.options import Options
 from daitir.planning.work import Pictures, Texts
 from daitir.preflight.data import Data
@@ -60,6 +61,9 @@ class Estimate:
         for encoder, drawn in jobs.in_order(jobs.encoded_pictures):
             rows, shared = self._pictures(drawn, jobs.source_of_encoded_pictures(encoder, drawn))
             yield self._encode(encoder, ", ".join(drawn), rows, shared, "pictures")
+        for encoder, recipe in jobs.tunings.items():
+            of, trainings = f"{recipe.queries}, {recipe.dialogues}", len(recipe.seeds)
+            yield Work("tune", encoder, of, trainings, "trainings", rated=False)
         for (fusion, encoder, drawn), seeds in jobs.trainings.items():
             yield Work("train", fusion, ", ".join([encoder, *drawn]), seeds, "trainings", rated=False)
 
@@ -113,8 +117,11 @@ class Estimate:
         )
 
     def _encode(self, encoder: str, of: str, rows: int | None, shared: int, unit: str) -> Work:
-        options = self.config.encoders[encoder]
-        width = feature_width(options, self.read.get(f"encoders.{encoder}", _nothing))
+        options = self.config.base_encoder(encoder)
+        name, _ = parts_of_instance(encoder)
+        tuned = self.config.tuned(name)
+        base = name if tuned is None else tuned.encoder
+        width = feature_width(options, self.read.get(f"encoders.{base}", _nothing))
         new = None if rows is None else rows - shared
         size = None if rows is None or width is None else feature_bytes(rows, width)
         return Work("encode", encoder, of, new, unit, _hours(options, new), size=size, shared=shared)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, TypeVar
 
 from daitir.config import Config
+from daitir.layout import parts_of_instance
 from daitir.planning.work import Pictures, Work
 
 Job = TypeVar("Job", bound=tuple[Any, ...])
@@ -34,8 +35,15 @@ class Jobs(Work):
         """Return jobs in the order in which the config writes their components and data."""
         config = self.config
         parts = (config.encoders, config.generators, config.reformulators, config.dialogues, config.corpora)
-        places = {name: place for place, name in enumerate(name for part in parts for name in part)}
-        return sorted(jobs, key=lambda job: [places[name] for name in _names(job)])
+        names = (name for part in parts for name in part)
+        places = {name: place for place, name in enumerate(names)}
+        return sorted(jobs, key=lambda job: [_place(places, name) for name in _names(job)])
+
+
+def _place(places: dict[str, int], name: str) -> tuple[int, int]:
+    """Return the place of a name; the seeds of a tuned encoder follow one another."""
+    encoder, seed = parts_of_instance(name)
+    return places[encoder], seed or 0
 
 
 def _names(job: tuple[Any, ...]) -> Iterator[str]:

@@ -19,6 +19,7 @@ MADE = {
     **{MINI / f"{name}.json": Made("rule make_mini", 200) for name in ("val", "val-llm", "val-repetitive")},
     **{MINI / name: Made("rule make_mini") for name in ("images", "train-images")},
     MINI / "train.json": Made("rule make_mini", 600),
+    MINI / "train-all.json": Made("rule make_mini", 1_500),
     MINI / "corpus.json": Made("rule make_mini", 3_000),
     MINI / "train-corpus.json": Made("rule make_mini", 1_500),
     STAND_INS / "corpus.json": Made("rule make_stand_ins", 2_000),

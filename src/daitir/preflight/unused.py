@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from daitir.config import Config
-from daitir.config.checks import missing_files
+from daitir.config.missing import missing_files
 from daitir.layout import Layout
 from daitir.preflight.findings import Finding
 from daitir.preflight.jobs import Jobs

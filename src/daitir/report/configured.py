@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from daitir.layout import Layout
+from daitir.report.claims import Claim
 from daitir.report.expected import ExpectedValues
 from daitir.report.run import System
 
@@ -32,6 +33,13 @@ class ConfiguredSystem(Part):
     def is_measured_on(self, dialogues: str) -> bool:
         """Whether the system has a row on a dialogue set."""
         return self.dialogues is None or dialogues in self.dialogues
+
+
+class ConfiguredOracle(Part):
+    """An oracle of the config: it is measured where all systems are that it chooses from."""
+
+    of: tuple[str, ...]
+    baseline: str | None = None
 
 
 class ConfiguredDialogues(Part):
@@ -63,6 +71,7 @@ class Settings(Part):
     examples: int
     resamples: int
     expected: tuple[ExpectedValues, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
 
 class Configured(Part):
@@ -73,16 +82,21 @@ class Configured(Part):
     reformulators: dict[str, Material] = {}
     generators: dict[str, Material] = {}
     systems: dict[str, ConfiguredSystem]
+    oracles: dict[str, ConfiguredOracle] = {}
     evaluate: tuple[str, ...]
     report: Settings
 
     def systems_on(self, dialogues: str, order: tuple[str, ...]) -> dict[str, System]:
-        """Return the systems that are measured on a dialogue set, in the order of the config."""
+        """Return the systems and oracles that are measured on a dialogue set, in the order of the config."""
         found = {}
         for place, name in enumerate(order):
-            system = self.systems[name]
-            if system.is_measured_on(dialogues):
-                found[name] = System(name, **system.model_dump(exclude={"dialogues"}), place=place)
+            if name in self.oracles:
+                oracle = self.oracles[name]
+                if all(self.systems[one].is_measured_on(dialogues) for one in oracle.of):
+                    found[name] = System(name, "", "", None, "oracle", oracle.baseline, place, oracle.of)
+            elif self.systems[name].is_measured_on(dialogues):
+                fields = self.systems[name].model_dump(exclude={"dialogues"})
+                found[name] = System(name, **fields, place=place)
         return found
 
     def corpus_list(self, corpus: str, layout: Layout) -> Path:

@@ -69,5 +69,5 @@ class ExpectedValues(Options):
         beyond = [round_ for round_ in self.rounds if round_ >= rounds]
         if beyond:
             yield f"values.{beyond[0]}: the dialogue set ends at round {rounds - 1}"
-        if self.measure == "bri" and self.rounds != [rounds - 1]:
-            yield f"values: bri is measured over all rounds; give its value at round {rounds - 1} alone"
+        if self.measure == "bri" and self.rounds[0] == 0:
+            yield "values.0: bri is an area over rounds; give its values from round 1 on"

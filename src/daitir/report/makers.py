@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daitir.errors import DaitirError
 from daitir.features import features_provenance
 from daitir.layout import Layout, shard_names
 from daitir.report.run import Measured
+from daitir.report.trained import encoders_of, part_of
 from daitir.shards import shard_provenance
 from daitir.tables import table_provenance
 
@@ -81,18 +81,22 @@ def who_made(
 def _files(layout: Layout, run: Measured) -> Iterator[_File]:
     name, shards = run.dialogues.name, shard_names(run.dialogues.shards)
     for system in run.systems.values():
-        encoder, queries, images = system.encoder, system.queries, system.images
-        texts = layout.query_features(encoder, queries, name)
-        yield _File("encoder", encoder, name, Path(texts))
-        yield _File("fusion", system.method, name, Path(layout.ranks(system.name, name)))
-        corpus = layout.corpus_features(encoder, run.dialogues.corpus)
-        yield _File("encoder", encoder, "", Path(corpus), tells_all=False)
+        method = system.name if system.is_oracle else system.method
+        yield _File("fusion", method, name, Path(layout.ranks(system.name, name)))
+    for system in run.searching:
+        queries, images = system.queries, system.images
         for shard in shards:
             yield _File("reformulator", queries, name, Path(layout.queries(queries, name, shard)))
             if images is not None:
                 drawn = layout.images(images, queries, name, shard)
                 yield _File("generator", images, name, Path(drawn))
-                seen = layout.image_features(encoder, images, queries, name, shard)
+        for encoder in encoders_of(layout, system, name):
+            texts = layout.query_features(encoder, queries, name)
+            yield _File("encoder", encoder, name, Path(texts))
+            corpus = layout.corpus_features(encoder, run.dialogues.corpus)
+            yield _File("encoder", encoder, "", Path(corpus), tells_all=False)
+            for shard in shards if images is not None else ():
+                seen = layout.image_features(encoder, str(images), queries, name, shard)
                 yield _File("encoder", encoder, name, Path(seen), tells_all=False)
 
 
@@ -104,42 +108,40 @@ def _origin(file: _File, record: dict[str, Any], place: str) -> Origin:
         for key, value in component.items()
         if key not in NOT_SETTINGS and value not in (None, {}, [])
     }
+    tuned = options.get("tuned") if file.role == "encoder" else None
+    if tuned is not None:
+        settings |= {"tuned by": tuned["recipe"]["kind"], "seed": str(tuned["seed"])}
     if file.role == "encoder":
         settings |= _facts(record, file.path)
     if place:
         settings["read from"] = place
-    kind = str(component.get("kind", "diffusers" if file.role == "generator" else ""))
-    released = record["inputs"].get("released", "") if file.role == "reformulator" else ""
+    unsaid = {"generator": "diffusers", "fusion": "oracle" if "of" in component else ""}
+    kind = str(component.get("kind", unsaid.get(file.role, "")))
+    read = {"reformulator": "released", "encoder": "model"}.get(file.role, "")
     return Origin(
         role=file.role,
         name=file.name,
         kind=kind,
         model=PUBLISHED if kind == "released" else str(component.get("model", "")),
-        digest=options.get("digests", {}).get("model", released),
+        digest=record["inputs"].get(read) or options.get("digests", {}).get("model", ""),
         settings=", ".join(f"{key} {value}" for key, value in settings.items()),
     )
 
 
 def _facts(record: dict[str, Any], path: Path) -> dict[str, str]:
-    """Return what an encoder says of itself: tokens of a text that it reads, width, preprocessing."""
+    """Return what an encoder says of itself: weights, tokens that it reads, width, preprocessing."""
     facts = part_of(record, "facts", path)
     return {
+        "weights": f"{part_of(facts, 'parameters', path):,}",
         "reads": f"{facts['text_limit']} tokens of a text",
         "width": str(facts["width"]),
         "preprocessing": _plain(facts["preprocessing"]),
     }
 
 
-def part_of(record: dict[str, Any], part: str, path: Path) -> Any:
-    """Return a part of a file's provenance that only newer files have."""
-    if part not in record:
-        raise DaitirError(
-            f"{path} says nothing of its {part!r}, an older daitir made it: remove it and run again"
-        )
-    return record[part]
-
-
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return " ".join(f"{key}:{_plain(part)}" for key, part in value.items())
+    if isinstance(value, list):
+        return " ".join(_plain(part) for part in value)
     return repr(value) if isinstance(value, str) and value != value.strip() else str(value)

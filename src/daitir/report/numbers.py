@@ -6,7 +6,8 @@ import pandas as pd
 
 from daitir.errors import DaitirError
 
-SHARES = ("hits@", "recall@")
+SHARES = ("hits@", "recall@", "degradation_rate")
+IN_RANKS = ("mean_rank", "median_rank", "rank_drop")
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -41,12 +42,17 @@ def measured(measure: str, value: float) -> str:
     """Return a value in the unit of its measure."""
     if measure.startswith(SHARES):
         return share(value)
-    return rank(value) if measure.endswith("_rank") and measure != "log_rank" else f"{value:.3f}"
+    return rank(value) if measure in IN_RANKS else f"{value:.3f}"
 
 
 def difference(measure: str, value: float) -> str:
     """Return a difference in the unit of its measure."""
-    return points(value) if measure.startswith(SHARES) else signed(value)
+    if measure.startswith(SHARES):
+        return points(value)
+    if measure in IN_RANKS:
+        text = rank(abs(value))
+        return text if text in {"0", "0.0"} else ("+" if value > 0 else MINUS) + text
+    return signed(value)
 
 
 def cells(table: pd.DataFrame, **chosen: Any) -> pd.DataFrame:

@@ -12,12 +12,15 @@ from markupsafe import Markup, escape
 
 from daitir.plots import COLOURS, INK, PAPER, SOFT
 from daitir.report import numbers
+from daitir.report.answers import Answer
 from daitir.report.examples import Example
 from daitir.report.makers import Makers
-from daitir.report.origins import CutTexts, Seconds, Training
+from daitir.report.origins import CutTexts, Seconds
 from daitir.report.published import Comparison
 from daitir.report.run import Measured, System
 from daitir.report.summary import Finding, findings
+from daitir.report.trained import Training, Tuning
+from daitir.report.views import Views
 
 TEMPLATES = Path(__file__).parent
 PAGE_COLOURS = {INK: "var(--ink)", SOFT: "var(--soft)", PAPER: "var(--paper)"}
@@ -33,6 +36,7 @@ class Section:
     focus: tuple[System, System] | None
     examples: Sequence[Example]
     cut_texts: Sequence[CutTexts]
+    views: Sequence[Views]
 
     @property
     def has_published_curve(self) -> bool:
@@ -50,18 +54,25 @@ class Section:
 
 @dataclass(frozen=True)
 class Made:
-    """How the page came about: components, time, the config as run."""
+    """How the page came about: components, trainings with their figures, time, the config as run."""
 
     makers: Makers
     trainings: Sequence[Training]
+    tunings: Sequence[Tuning]
+    training_figures: Mapping[str, str]
     seconds: Sequence[Seconds]
     config: Mapping[str, Any]
     resamples: int
     flips: int
 
 
-def render(sections: Sequence[Section], published: Sequence[Comparison], made: Made) -> str:
-    """Return the page, with what was published beside what was measured; equal inputs give equal bytes."""
+def render(
+    sections: Sequence[Section], published: Sequence[Comparison], answers: Sequence[Answer], made: Made
+) -> str:
+    """Return the page, with what was published or claimed beside what was measured.
+
+    Equal inputs give equal bytes.
+    """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -87,6 +98,7 @@ def render(sections: Sequence[Section], published: Sequence[Comparison], made: M
     page = environment.get_template("page.html.j2").render(
         sections=sections,
         published=published,
+        answers=answers,
         made=made,
         config=config,
         style=files["style.css"],

@@ -13,7 +13,8 @@ from daitir.report.numbers import cell, cells
 class System:
     """A row of the tables: encoder, reformulator, generator if any, method and baseline if any.
 
-    ``place`` is its place in the config and decides its colour.
+    ``place`` is its place in the config and decides its colour. An oracle has the systems that it chooses
+    from (``of``), and neither encoder nor queries nor images.
     """
 
     name: str
@@ -23,6 +24,12 @@ class System:
     method: str
     baseline: str | None
     place: int
+    of: tuple[str, ...] = ()
+
+    @property
+    def is_oracle(self) -> bool:
+        """Whether it knows the target, and is no system but an upper line."""
+        return bool(self.of)
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class DialogueSet:
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of the measures: by round, degradation, comparisons, gates."""
+    """The tables of the measures by dialogue set: by round, degradation, comparisons, gates."""
 
     by_round: pd.DataFrame
     degradation: pd.DataFrame
@@ -102,6 +109,11 @@ class Measured:
         table = self.tables.comparisons
         headline = (table["measure"] == self.hits) & table["round"].isin(self.shown_rounds)
         return list(table[headline | (table["round"] == self.last)].itertuples(index=False))
+
+    @property
+    def searching(self) -> list[System]:
+        """Systems that search: all but oracles."""
+        return [system for system in self.systems.values() if not system.is_oracle]
 
     @property
     def compared(self) -> list[System]:

@@ -24,12 +24,16 @@ def findings(run: Measured) -> list[Finding]:
     if run.fusions:
         found.append(Finding("Generated images", against_baseline(run, run.fusions)))
         found.append(Finding("What they cost", harm(run)))
-    others = [system for system in run.compared if system not in run.fusions]
+    others = [system for system in run.compared if system not in run.fusions and not system.is_oracle]
     if others:
         found.append(Finding("Other comparisons", against_baseline(run, others)))
     if not run.tables.gates.empty:
         found.append(Finding("Weighing", weighing(run)))
-    seeds = [name for name in run.systems if run.value(name, run.hits, run.last).seeds > 1]
+    oracles = [system for system in run.systems.values() if system.is_oracle]
+    if oracles:
+        found.append(Finding("Upper line", upper_line(run, oracles)))
+    names = [system.name for system in run.searching]
+    seeds = [name for name in names if run.value(name, run.hits, run.last).seeds > 1]
     if seeds:
         found.append(Finding("Trained several times", spread_of_seeds(run, seeds)))
     found.append(Finding("How sure", certainty(run)))
@@ -38,7 +42,7 @@ def findings(run: Measured) -> list[Finding]:
 
 def text_alone(run: Measured) -> str:
     """Say how far text alone comes, and what the dialogue adds to the caption."""
-    names = [str(system.baseline) for system in run.fusions] or list(run.systems)
+    names = [str(system.baseline) for system in run.fusions] or [system.name for system in run.searching]
     name = max(dict.fromkeys(names), key=lambda system: run.value(system, run.hits, run.last).value)
     end, begin = run.value(name, run.hits, run.last), run.value(name, run.hits, 0)
     return (
@@ -115,6 +119,16 @@ def harm(run: Measured) -> str:
     )
 
 
+def upper_line(run: Measured, oracles: list[System]) -> str:
+    """Say how far a choice between systems could come that knew the target."""
+    return " ".join(
+        f"Who took for each query the better of {listed([f'`{name}`' for name in oracle.of])} would find"
+        f" {share(run.value(oracle.name, run.hits, run.last).value)} % (`{oracle.name}`); nobody can who does"
+        " not know the target."
+        for oracle in oracles
+    )
+
+
 def weighing(run: Measured) -> str:
     """Say which way the gate leans, and whether it falls as text and image agree more (ADaFuSE, Figure 4)."""
     sentences = []
@@ -142,14 +156,15 @@ def spread_of_seeds(run: Measured, names: list[str]) -> str:
 
 def certainty(run: Measured) -> str:
     """Say how wide the intervals are, and what that means for a difference."""
-    rows = [run.value(name, run.hits, run.last) for name in run.systems]
+    rows = [run.value(system.name, run.hits, run.last) for system in run.searching]
     text = (
         f"With {run.dialogues.dialogues:,} dialogues a share is known to about"
         f" {100 * _half(rows):.1f} points to either side."
     )
-    if not run.compared:
+    if all(system.is_oracle for system in run.compared):
         return text
-    changes = [run.change(system.name, run.hits, run.last) for system in run.compared]
+    compared = [system for system in run.compared if not system.is_oracle]
+    changes = [run.change(system.name, run.hits, run.last) for system in compared]
     return (
         f"{text} Differences between two systems on the same dialogues are known to about"
         f" {100 * _half(changes):.1f} points; a smaller true difference cannot be seen in this run, and “no"

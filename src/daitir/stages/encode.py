@@ -6,6 +6,7 @@ of the store are the same with and without.
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,61 +15,87 @@ from pydantic import Field
 
 from daitir.command import parse_call, stage_parser
 from daitir.corpora import read_corpus
-from daitir.encoders import EncoderFacts, EncoderOptions, load_encoder
+from daitir.encoders import Encoder, EncoderFacts, EncoderOptions, load_encoder
 from daitir.encoders.known import known_pictures, known_texts
 from daitir.errors import DaitirError, exit_with_one_line
 from daitir.features import write_features
-from daitir.files import digest_bytes, inside
+from daitir.files import digest_bytes, digest_model, inside
 from daitir.images import decode_image, in_threads
 from daitir.options import Options
 from daitir.progress import progress
 from daitir.provenance import provenance
 from daitir.queries import digest_queries, read_queries
 from daitir.shards import Picture, read_shard
+from daitir.tuning import tuned_encoder
 
-REVISION = 3
+REVISION = 4
+
+
+class Tuned(Options):
+    """How an encoder was trained further, and with which seed."""
+
+    seed: int
+    recipe: dict[str, Any]
 
 
 class EncodeOptions(Options):
-    """What decides the features; ``digests`` stand for the model."""
+    """What decides the features; ``digests`` stand for the model, for that of the base where it is tuned."""
 
     code: str
     digests: dict[str, str] = Field(default_factory=dict)
     encoder: EncoderOptions
+    tuned: Tuned | None = None
+
+
+@dataclass(frozen=True)
+class Making:
+    """Who encodes: options and their record, and the folder of the model that a tuning made."""
+
+    options: EncodeOptions
+    record: dict[str, Any]
+    model: Path | None
+
+    def __post_init__(self) -> None:
+        """Refuse a tuned model whose recipe is not in the options, and a recipe without the model."""
+        if (self.model is None) != (self.options.tuned is None):
+            raise DaitirError("--tuned and the options' `tuned` belong together: give both or none")
+
+    def encoder(self) -> Encoder:
+        """Load the encoder."""
+        options = self.options.encoder
+        return load_encoder(options if self.model is None else tuned_encoder(options, str(self.model)))
+
+    def provenance(self, inputs: dict[str, str]) -> dict[str, Any]:
+        """Return the record of a store; of a tuned encoder its model is among the inputs."""
+        trained = {} if self.model is None else {"model": digest_model(self.model)}
+        return provenance("encode", self.record, inputs | trained)
 
 
 def encode_queries(
-    options: EncodeOptions,
-    queries: list[Path],
-    output: Path,
-    record: dict[str, Any],
-    known_queries: list[Path],
-    known_features: list[Path],
+    making: Making, queries: list[Path], output: Path, known_queries: list[Path], known_features: list[Path]
 ) -> None:
     """Write the features of the query texts of all shards; the provenance counts the texts that were cut."""
     asked = read_queries(*queries)
-    known = known_texts(asked, known_queries, known_features, record)
+    known = known_texts(asked, known_queries, known_features, making.record)
     new = sorted({query.query_text for query in asked} - known.rows.keys())
     rows, cut, facts = dict(known.rows), set(known.truncated), known.facts
     if new or facts is None:
-        encoder = load_encoder(options.encoder)
+        encoder = making.encoder()
         features, truncated = encoder.encode_texts(new)
         rows |= dict(zip(new, features, strict=True))
         cut |= {text for text, is_cut in zip(new, truncated, strict=True) if is_cut}
         facts = encoder.facts._asdict()
     truncated = np.array([query.query_text in cut for query in asked], dtype=bool)
-    who = provenance("encode", record, {"queries": digest_queries(asked)})
+    who = making.provenance({"queries": digest_queries(asked)})
     who |= {"texts": {"all": len(asked), "truncated": int(truncated.sum())}, "facts": facts}
     matrix = gather(rows, [query.query_text for query in asked], facts["width"])
     write_features(output, [query.key for query in asked], matrix, who, truncated)
 
 
-def encode_corpus(
-    options: EncodeOptions, names: Path, folder: Path, output: Path, record: dict[str, Any]
-) -> None:
+def encode_corpus(making: Making, names: Path, folder: Path, output: Path) -> None:
     """Write the features of the images of a corpus."""
     candidates = read_corpus(names)
-    encoder = load_encoder(options.encoder)
+    encoder = making.encoder()
     contents: list[str] = []
 
     def prepare(name: str) -> tuple[str, np.ndarray]:
@@ -82,51 +109,47 @@ def encode_corpus(
         return f"{name} {digest_bytes([data])}", encoder.pixels(decode_image(data, str(path)))
 
     def pixels() -> Iterator[np.ndarray]:
-        prepared = in_threads(prepare, candidates, options.encoder.workers)
+        prepared = in_threads(prepare, candidates, making.options.encoder.workers)
         for content, one in progress(prepared, "features", len(candidates), "images"):
             contents.append(content)
             yield one
 
     features = encoder.encode_pixels(pixels())
     inputs = {"corpus": digest_bytes(line.encode() for line in sorted(contents))}
-    who = provenance("encode", record, inputs) | {"facts": facts_of_images(encoder.facts)}
+    who = making.provenance(inputs) | {"facts": facts_of_images(encoder.facts)}
     write_features(output, candidates, features, who)
 
 
 def encode_pictures(
-    options: EncodeOptions,
-    shard: Path,
-    output: Path,
-    record: dict[str, Any],
-    known_shards: list[Path],
-    known_features: list[Path],
+    making: Making, shard: Path, output: Path, known_shards: list[Path], known_features: list[Path]
 ) -> None:
     """Write the features of the generated images of one shard; equal pictures are encoded once."""
     pictures = list(read_shard(shard))
-    known = known_pictures(pictures, known_shards, known_features, record)
+    known = known_pictures(pictures, known_shards, known_features, making.record)
     different = {picture.data: picture for picture in pictures}
     new = [picture for data, picture in different.items() if data not in known.rows]
     rows, facts = dict(known.rows), known.facts
     if new or facts is None:
-        encoder = load_encoder(options.encoder)
+        encoder = making.encoder()
 
         def prepare(picture: Picture) -> np.ndarray:
             return encoder.pixels(decode_image(picture.data, f"{shard}, {picture.key}"))
 
-        pixels = progress(in_threads(prepare, new, options.encoder.workers), "features", len(new), "images")
+        prepared = in_threads(prepare, new, making.options.encoder.workers)
+        pixels = progress(prepared, "features", len(new), "images")
         features = encoder.encode_pixels(pixels)
         rows |= {picture.data: row for picture, row in zip(new, features, strict=True)}
         facts = facts_of_images(encoder.facts)
     digests = {data: digest_bytes([data]) for data in different}
     contents = (f"{picture.key} {digests[picture.data]}".encode() for picture in pictures)
-    who = provenance("encode", record, {"pictures": digest_bytes(contents)}) | {"facts": facts}
+    who = making.provenance({"pictures": digest_bytes(contents)}) | {"facts": facts}
     matrix = gather(rows, [picture.data for picture in pictures], facts["width"])
     write_features(output, [picture.key for picture in pictures], matrix, who)
 
 
 def facts_of_images(facts: EncoderFacts) -> dict[str, Any]:
     """Return what of an encoder's facts concerns images: the limit of texts is not among their options."""
-    return {"width": facts.width, "preprocessing": facts.preprocessing}
+    return {name: value for name, value in facts._asdict().items() if name != "text_limit"}
 
 
 def gather(rows: dict[Any, np.ndarray], contents: list[Any], width: int) -> np.ndarray:
@@ -139,15 +162,16 @@ def main() -> None:
     parser = stage_parser(__doc__)
     add_paths(parser)
     call = parse_call(parser, EncodeOptions)
-    paths, record = call.arguments, call.record
+    paths = call.arguments
     check_paths(parser, paths)
+    making = Making(call.options, call.record, paths.tuned[0] if paths.tuned else None)
     known = paths.known_features
     if paths.what == "queries":
-        encode_queries(call.options, paths.queries, paths.output, record, paths.known_queries, known)
+        encode_queries(making, paths.queries, paths.output, paths.known_queries, known)
     elif paths.what == "corpus":
-        encode_corpus(call.options, paths.list, paths.images, paths.output, record)
+        encode_corpus(making, paths.list, paths.images, paths.output)
     else:
-        encode_pictures(call.options, paths.shard, paths.output, record, paths.known_shards, known)
+        encode_pictures(making, paths.shard, paths.output, paths.known_shards, known)
 
 
 def add_paths(parser: argparse.ArgumentParser) -> None:
@@ -161,6 +185,7 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--known-queries", **several, help="queries: all shards of another dialogue set")
     parser.add_argument("--known-shards", **several, help="pictures: image shards of another dialogue set")
     parser.add_argument("--known-features", **several, help="features of --known-queries or --known-shards")
+    parser.add_argument("--tuned", **several, help="model directory that the encoder was trained to")
     parser.add_argument("--output", type=Path, required=True, help="feature store, HDF5")
 
 

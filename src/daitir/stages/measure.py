@@ -9,15 +9,18 @@ from pydantic import Field
 
 from daitir.command import parse_call, stage_parser
 from daitir.errors import DaitirError, exit_with_one_line
+from daitir.evaluation.claims import COLUMNS, examine
 from daitir.evaluation.comparisons import comparisons
 from daitir.evaluation.gates import gate_by_similarity
+from daitir.evaluation.grounds import QUERY_COLUMNS, Ground
 from daitir.evaluation.rankings import Evaluation, Ranking
 from daitir.evaluation.seeds import by_seed
 from daitir.files import write_text
 from daitir.layout import Layout
 from daitir.options import Options
 from daitir.plots import Line, Pictures, line_pictures
-from daitir.ranks import read_ranks
+from daitir.ranks import ranks_provenance, read_ranks
+from daitir.report.claims import Claim
 from daitir.report.expected import ExpectedValues
 
 HEADLINE = 10
@@ -47,6 +50,7 @@ class MeasureOptions(Options):
     resamples: int = Field(ge=100)
     seed: int
     expected: tuple[ExpectedValues, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
     def systems_on(self, dialogues: str) -> list[str]:
         """Return the systems that are measured on a dialogue set, in the order of the config."""
@@ -63,6 +67,7 @@ def run(options: MeasureOptions, results: Path) -> None:
         "comparisons": [],
         "gates": [],
     }
+    grounds = {}
     for dialogues in options.evaluate:
         frames = {
             system: read_ranks(Path(layout.ranks(system, dialogues)))
@@ -73,15 +78,25 @@ def run(options: MeasureOptions, results: Path) -> None:
         seeds = {name: sorted(map(int, frame["seed"].unique())) for name, frame in frames.items()}
         rows["by_seed"] += by_seed(evaluation, seeds)
         rows["degradation"] += evaluation.degradation()
-        rows["comparisons"] += comparisons(evaluation)
+        oracles = {system for system in frames if is_oracle(Path(layout.ranks(system, dialogues)))}
+        rows["comparisons"] += comparisons(evaluation, oracles)
         for system, frame in frames.items():
-            rows["gates"] += gate_by_similarity(dialogues, system, frame)
+            if system not in oracles:  # the gates of one are those of whichever system it chose
+                rows["gates"] += gate_by_similarity(dialogues, system, frame)
+        asked = {claim.system for claim in options.claims} & frames.keys()
+        grounds[dialogues] = Ground(evaluation, {name: frames[name][QUERY_COLUMNS] for name in asked})
     tables = {name: pd.DataFrame(found, columns=None if found else KEYS) for name, found in rows.items()}
     tables["summary"] = summary(options, tables["by_round"])
+    tables["claims"] = claims(options, grounds)
     for name, table in tables.items():
         write_text(Path(layout.table(name)), to_csv(table))
     for name, figure in figures(options, tables).items():
         figure.write(Path(layout.figure(name)))
+
+
+def is_oracle(ranks: Path) -> bool:
+    """Whether ranks were chosen from those of other systems, by the target."""
+    return "of" in ranks_provenance(ranks)["options"].get("fusion", {})
 
 
 def evaluate(options: MeasureOptions, dialogues: str, frames: dict[str, pd.DataFrame]) -> Evaluation:
@@ -96,6 +111,16 @@ def evaluate(options: MeasureOptions, dialogues: str, frames: dict[str, pd.DataF
         name: Ranking.of(name, options.systems[name].baseline, frame) for name, frame in frames.items()
     }
     return Evaluation(dialogues, rankings, options.hits, options.resamples, options.seed)
+
+
+def claims(options: MeasureOptions, grounds: dict[str, Ground]) -> pd.DataFrame:
+    """Return a row a claim, in the order of the config."""
+    rows = []
+    for claim in options.claims:
+        for name in {claim.dialogues, getattr(claim, "noisier", claim.dialogues)} - grounds.keys():
+            raise DaitirError(f"a claim is about {name!r}, which is not evaluated: mend report.claims")
+        rows.append({"claim": claim.claim} | examine(claim.kind, grounds, **claim.measured))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def summary(options: MeasureOptions, by_round: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,7 @@ def run(options: RankOracleOptions, ranks: list[Path], output: Path, record: dic
             f"{len(ranks)} ranks tables for {len(options.fusion.of)} systems: give one a system, in order"
         )
     sources = dict(zip(options.fusion.of, ranks, strict=True))
-    for role in ("dialogues", "corpus"):
+    for role in ("dialogues", "candidates"):
         require_same(role, {str(path): ranks_provenance(path)["inputs"].get(role) for path in ranks})
     frame = best_of({system: read_ranks(path) for system, path in sources.items()})
     digests = {

@@ -1,33 +1,30 @@
 """Report: one HTML page that says what a run shows, from its tables, figures, ranks and pictures."""
 
-import io
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from daitir.command import parse_call, stage_parser
-from daitir.corpora import read_corpus
-from daitir.dialogues import read_dialogues
-from daitir.errors import DaitirError, exit_with_one_line
+from daitir.errors import exit_with_one_line
 from daitir.evaluation.rankings import FLIPS
 from daitir.files import write_text
 from daitir.layout import FIGURES, Layout
 from daitir.options import Options
 from daitir.ranks import read_ranks
+from daitir.report.answers import read_answers
 from daitir.report.configured import Configured
 from daitir.report.gallery import Gallery, focus, gather
 from daitir.report.makers import who_made
-from daitir.report.origins import cut_texts, seconds_by_stage, trainings
+from daitir.report.origins import cut_texts, seconds_by_stage
 from daitir.report.page import Made, Section, render
 from daitir.report.published import Comparison, compare_all
-from daitir.report.run import DialogueSet, Measured, Tables
-
-HEADLINE = 10
+from daitir.report.reading import read_figure, read_runs
+from daitir.report.run import Measured
+from daitir.report.trained import Training, Tuning, trainings, tunings
+from daitir.report.views import views_of
 
 
 class ReportOptions(Options):
-    """The config as run, and the order of its systems."""
+    """The config as run, and the order of its systems and oracles."""
 
     code: str
     config: dict[str, Any]
@@ -38,35 +35,28 @@ def run(options: ReportOptions, results: Path, benchmarks: list[Path], output: P
     """Write the page of the evaluated dialogue sets."""
     config = Configured.model_validate(options.config)
     layout = Layout(str(results))
-    tables = Tables(*(read_csv(Path(layout.table(name))) for name in Tables.__dataclass_fields__))
-    runs = {name: measured(config, layout, options.order, tables, name) for name in config.evaluate}
+    runs = read_runs(config, layout, options.order)
     published = compare_all(config.report.expected, runs)
     sections = [section(config, layout, one, published) for one in runs.values()]
+    fusions, encoders = trainings(layout, list(runs.values())), tunings(layout, list(runs.values()))
     made = Made(
         who_made(layout, list(runs.values()), config.published),
-        trainings(layout, list(runs.values())),
+        fusions,
+        encoders,
+        training_figures(layout, fusions, encoders),
         seconds_by_stage(benchmarks),
         options.config,
         config.report.resamples,
         FLIPS,
     )
-    write_text(output, render(sections, published, made))
+    write_text(output, render(sections, published, read_answers(config, layout), made))
 
 
-def measured(
-    config: Configured, layout: Layout, order: tuple[str, ...], tables: Tables, name: str
-) -> Measured:
-    """Return one dialogue set with the systems measured on it and their numbers."""
-    dialogues = config.dialogues[name]
-    candidates = len(read_corpus(config.corpus_list(dialogues.corpus, layout)))
-    size = len(read_dialogues(Path(layout.dialogues(name))))
-    return Measured(
-        DialogueSet(name, dialogues.corpus, size, candidates, dialogues.shards),
-        config.systems_on(name, order),
-        tables.of(name),
-        HEADLINE if HEADLINE in config.report.hits else max(config.report.hits),
-        config.report.rounds,
-    )
+def training_figures(layout: Layout, fusions: list[Training], encoders: list[Tuning]) -> dict[str, str]:
+    """Return the figures of how the trainings went, by what was trained."""
+    names = {one.system: f"training-{one.system}" for one in fusions}
+    names |= {one.encoder: f"tuning-{one.encoder}" for one in encoders}
+    return {trained: read_figure(Path(layout.figure(name))) for trained, name in names.items()}
 
 
 def section(config: Configured, layout: Layout, run_of: Measured, published: list[Comparison]) -> Section:
@@ -74,43 +64,15 @@ def section(config: Configured, layout: Layout, run_of: Measured, published: lis
     name = run_of.dialogues.name
     figures = {figure: read_figure(Path(layout.figure(f"{figure}-{name}"))) for figure in FIGURES}
     own = [one for one in published if one.expected.dialogues == name]
-    cut = cut_texts(layout, run_of)
+    cut, views = cut_texts(layout, run_of), views_of(layout, run_of)
     pair = focus(run_of)
     if pair is None or not config.report.examples:
-        return Section(run_of, figures, own, None, [], cut)
+        return Section(run_of, figures, own, None, [], cut, views)
     images = config.corpora[run_of.dialogues.corpus].images
     gallery = Gallery(layout, name, run_of.dialogues.shards, images)
     frames = {system.name: read_ranks(Path(layout.ranks(system.name, name))) for system in pair}
     examples = gather(gallery, pair, frames, config.report.examples)
-    return Section(run_of, figures, own, pair, examples, cut)
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read a table of the measures."""
-    text = read_whole(path, "\n")
-    names = dict.fromkeys(("dialogues", "system", "baseline"), str)  # a system may be called 2024 or NA
-    try:
-        return pd.read_csv(io.StringIO(text), dtype=names, keep_default_na=False, na_values=[""])
-    except ValueError as error:
-        raise DaitirError(f"{path} is no table ({error}): remove it and run again") from None
-
-
-def read_figure(path: Path) -> str:
-    """Read a figure."""
-    return read_whole(path, "</svg>\n")
-
-
-def read_whole(path: Path, end: str) -> str:
-    """Return the text of a file that the measures wrote; one without its end is cut short."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise DaitirError(f"{path} does not exist: run snakemake to make it") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
-    if not text.endswith(end):
-        raise DaitirError(f"{path} is cut short: remove it and run again")
-    return text
+    return Section(run_of, figures, own, pair, examples, cut, views)
 
 
 def main() -> None:

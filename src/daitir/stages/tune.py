@@ -23,7 +23,7 @@ from daitir.dialogues import SCHEMA, read_dialogues
 from daitir.encoders import EncoderOptions
 from daitir.encoders.base import DualEncoder
 from daitir.errors import DaitirError, exit_with_one_line
-from daitir.files import digest_bytes, inside
+from daitir.files import digest_bytes
 from daitir.images import in_threads
 from daitir.options import Options
 from daitir.progress import Progress
@@ -33,7 +33,7 @@ from daitir.scratch import scratch_for
 from daitir.shards import ShardPictures
 from daitir.tables import read_table, table_digest, table_provenance
 from daitir.tuning import DmclOptions, TuneOptions
-from daitir.tuning.data import ImageFiles, join, split
+from daitir.tuning.data import ImageFiles, join, split, target_bytes
 from daitir.tuning.history import write_tuning_history
 from daitir.tuning.layers import add_drop_path, checkpoint_layers
 from daitir.tuning.networks import choose_weights, load_for_tuning, network_of, save_encoder
@@ -130,13 +130,8 @@ def digest_targets(sources: TuneSources, targets: list[str], workers: int) -> st
     """Digest of the target images; one that is not there is found before the training begins."""
 
     def line(name: str) -> bytes:
-        path = inside(sources.images, name, str(sources.corpus))
-        try:
-            return f"{name} {digest_bytes([path.read_bytes()])}".encode()
-        except (FileNotFoundError, IsADirectoryError):
-            raise DaitirError(
-                f"{path} does not exist, but {sources.corpus} lists it: fetch it or mend the list"
-            ) from None
+        data = target_bytes(sources.images, name, sources.corpus)
+        return f"{name} {digest_bytes([data])}".encode()
 
     return digest_bytes(in_threads(line, targets, workers))
 

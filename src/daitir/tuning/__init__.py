@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from daitir.encoders import EncoderOptions
 from daitir.options import Options, how
 
+TUNABLE = ("beit3", "blip", "clip")
+
 
 class HardNegatives(Options):
     """The nearest wrong candidates, pushed away by more than the rest of the batch (DMCL).

@@ -126,6 +126,17 @@ def split(dialogues: list[Told], fraction: float) -> tuple[list[Told], list[Told
     return trained, held_out
 
 
+def target_bytes(folder: Path, name: str, corpus: Path) -> bytes:
+    """Return the file of a target image in ``folder``; ``corpus`` is the list that names it."""
+    path = inside(folder, name, str(corpus))
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        raise DaitirError(
+            f"{path} does not exist, but {corpus} lists it: fetch it or mend the list"
+        ) from None
+
+
 @dataclass(frozen=True)
 class ImageFiles:
     """Generated images in their shards and target images in their folder, as an encoder takes them."""
@@ -137,14 +148,8 @@ class ImageFiles:
 
     def target(self, name: str) -> np.ndarray:
         """Return a target image (C x H x W)."""
-        path = inside(self.folder, name, str(self.corpus))
-        try:
-            data = path.read_bytes()
-        except (FileNotFoundError, IsADirectoryError):
-            raise DaitirError(
-                f"{path} does not exist, but {self.corpus} lists it: fetch it or mend the list"
-            ) from None
-        return self.encoder.pixels(decode_image(data, str(path)))
+        data = target_bytes(self.folder, name, self.corpus)
+        return self.encoder.pixels(decode_image(data, str(self.folder / name)))
 
     def picture(self, key: str | None) -> np.ndarray:
         """Return a generated image (C x H x W)."""

@@ -43,8 +43,7 @@ def load_for_tuning(options: EncoderOptions) -> DualEncoder:
 
 def network_of(encoder: DualEncoder) -> nn.Module:
     """Return the network of an encoder."""
-    network = getattr(encoder, "network", None) or getattr(encoder, "model", None)
-    assert isinstance(network, nn.Module)
+    network: nn.Module = encoder.network
     return network
 
 
@@ -107,8 +106,8 @@ def save_encoder(encoder: DualEncoder, folder: Path, files: dict[str, str]) -> N
             (partial / "config.json").write_text(whole.size.model_dump_json(indent=2) + "\n", "utf-8")
         else:
             if side := getattr(encoder.options, "image_size", None):
-                whole.model.config.vision_config.image_size = side
-            whole.model.save_pretrained(partial)
+                whole.network.config.vision_config.image_size = side
+            whole.network.save_pretrained(partial)
             whole.processor.save_pretrained(partial)
         for name, text in files.items():
             (partial / name).write_text(text, "utf-8")
