@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.workflow.conftest import ROOT, count_jobs
 
-EVALUATION = {"measure_ranks": 1, "write_report": 1}
+EVALUATION = {"measure_ranks": 1, "write_report": 1, "write_summary": 1}
 
 
 def edit(config, path, value):
@@ -64,14 +64,28 @@ def test_settings_that_change_no_bytes_redo_nothing(finished, smoke, path, value
 @pytest.mark.parametrize(
     ("path", "value", "jobs"),
     [
-        ("fusions.adafuse.train.epochs", 4, {"train_fusion": 2, "rank_candidates": 1}),
-        ("fusions.adafuse.train.seeds", [0, 1, 2], {"train_fusion": 1, "rank_candidates": 1}),
+        ("fusions.adafuse.train.epochs", 4, {"train_fusion": 2, "plot_training": 1, "rank_candidates": 1}),
+        (
+            "fusions.adafuse.train.seeds",
+            [0, 1, 2],
+            {"train_fusion": 1, "plot_training": 1, "rank_candidates": 1},
+        ),
         (
             "generators.sd3.steps",
             4,
-            {"generate_images": 3, "encode_images": 3, "train_fusion": 2, "rank_candidates": 2},
+            {
+                "generate_images": 3,
+                "encode_images": 3,
+                "train_fusion": 2,
+                "plot_training": 1,
+                "rank_candidates": 2,
+            },
         ),
-        ("encoders.blip.max_tokens", 32, {"encode_queries": 2, "train_fusion": 2, "rank_candidates": 3}),
+        (
+            "encoders.blip.max_tokens",
+            32,
+            {"encode_queries": 2, "train_fusion": 2, "plot_training": 1, "rank_candidates": 3},
+        ),
         (
             "reformulators.llm.max_new_tokens",
             80,
@@ -81,6 +95,7 @@ def test_settings_that_change_no_bytes_redo_nothing(finished, smoke, path, value
                 "encode_images": 3,
                 "encode_queries": 2,
                 "train_fusion": 2,
+                "plot_training": 1,
                 "rank_candidates": 3,
             },
         ),
