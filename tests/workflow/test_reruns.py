@@ -9,7 +9,8 @@ from PIL import Image
 from tests.workflow.conftest import ROOT, count_jobs
 
 ANALYSES = {"analyse": 2, "draw_analyses": 1}
-EVALUATION = {"measure_ranks": 1, "write_report": 1, "write_explorer": 1, "write_runs": 1} | ANALYSES
+PAGES = {"write_report": 1, "write_summary": 1}
+EVALUATION = {"measure_ranks": 1, "write_explorer": 1, "write_runs": 1} | PAGES | ANALYSES
 
 
 def edit(config, path, value):
@@ -65,14 +66,28 @@ def test_settings_that_change_no_bytes_redo_nothing(finished, smoke, path, value
 @pytest.mark.parametrize(
     ("path", "value", "jobs"),
     [
-        ("fusions.adafuse.train.epochs", 4, {"train_fusion": 2, "rank_candidates": 1}),
-        ("fusions.adafuse.train.seeds", [0, 1, 2], {"train_fusion": 1, "rank_candidates": 1}),
+        ("fusions.adafuse.train.epochs", 4, {"train_fusion": 2, "plot_training": 1, "rank_candidates": 1}),
+        (
+            "fusions.adafuse.train.seeds",
+            [0, 1, 2],
+            {"train_fusion": 1, "plot_training": 1, "rank_candidates": 1},
+        ),
         (
             "generators.sd3.steps",
             4,
-            {"generate_images": 3, "encode_images": 3, "train_fusion": 2, "rank_candidates": 2},
+            {
+                "generate_images": 3,
+                "encode_images": 3,
+                "train_fusion": 2,
+                "plot_training": 1,
+                "rank_candidates": 2,
+            },
         ),
-        ("encoders.blip.max_tokens", 32, {"encode_queries": 2, "train_fusion": 2, "rank_candidates": 3}),
+        (
+            "encoders.blip.max_tokens",
+            32,
+            {"encode_queries": 2, "train_fusion": 2, "plot_training": 1, "rank_candidates": 3},
+        ),
         (
             "reformulators.llm.max_new_tokens",
             80,
@@ -82,6 +97,7 @@ def test_settings_that_change_no_bytes_redo_nothing(finished, smoke, path, value
                 "encode_images": 3,
                 "encode_queries": 2,
                 "train_fusion": 2,
+                "plot_training": 1,
                 "rank_candidates": 3,
             },
         ),
@@ -102,9 +118,9 @@ def test_an_edit_redoes_what_depends_on_it(finished, smoke, path, value, jobs):
 @pytest.mark.parametrize(
     ("path", "value", "jobs"),
     [
-        ("report.hits", [1, 5, 10], {"measure_ranks": 1, "write_report": 1} | ANALYSES),
-        ("report.runs_depth", 20, {"write_runs": 1, "write_report": 1}),
-        ("report.explorer", {"thumbnails": 3}, {"write_report": 1, "write_explorer": 1}),
+        ("report.hits", [1, 5, 10], {"measure_ranks": 1} | PAGES | ANALYSES),
+        ("report.runs_depth", 20, {"write_runs": 1} | PAGES),
+        ("report.explorer", {"thumbnails": 3}, {"write_explorer": 1} | PAGES),
     ],
 )
 def test_an_edit_of_the_report_redoes_what_it_is_about(finished, smoke, path, value, jobs):

@@ -55,7 +55,11 @@ def test_a_tuned_encoder_is_an_encoder_like_any_other(run_folder, smoke):
     more = run_folder.planned(config_of(smoke, seeds=[0, 1, 2]) | {"systems": without_adafuse(config)})
     assert more["tune_encoder"] == 1
     again = run_folder.planned(config_of(smoke, epochs=3))
-    assert (again["tune_encoder"], again["encode_corpus"], again.get("generate_images", 0)) == (2, 2, 0)
+    assert (again["tune_encoder"], again["encode_corpus"], again.get("generate_images", 0)) == (
+        2,
+        4,
+        0,
+    )  # of both corpora
 
 
 def without_adafuse(config):
