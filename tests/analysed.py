@@ -59,7 +59,7 @@ def write_analysed(folder: Path) -> dict[str, dict[str, object]]:
             sources if fusion.uses_images else Sources(sources.dialogues, sources.queries, (), sources.corpus)
         )
         options = RankOptions(code="x", fusion=fusion)
-        rank(options, seen, [], Path(layout.ranks(name, SET)), {"code": "x"})
+        rank(options, {None: seen}, [], Path(layout.ranks(name, SET)), {"code": "x"})
         found[name] = {"dialogues": seen.dialogues, "queries": seen.queries, "pictures": seen.pictures}
         found[name] |= {"corpus": seen.corpus, "seconds": {"rank": [spent]}}
     frame = read_ranks(Path(layout.ranks("dar", SET)))
