@@ -54,7 +54,7 @@ def test_train_writes_weights_and_history(monkeypatch, sources, tmp_path):
     assert summary["dialogues"] + summary["held_out_dialogues"] == 80
     assert summary["parameters"] == sum(tensor.numel() for tensor in tensors.values())
     assert record["options"]["seed"] == 0
-    assert set(record["inputs"]) == {"dialogues", "queries", "pictures", "corpus"}
+    assert set(record["inputs"]) == {"dialogues", "candidates", "queries", "pictures", "corpus"}
     assert not (tmp_path / "scratch").exists()
 
 
