@@ -170,6 +170,15 @@ def test_shipped_config_is_valid(path):
             {"encoders__t": tuned(seeds=[0]), "systems__adafuse__encoder": "t"},
             "systems.adafuse.method: 'adafuse' is trained with seeds [0, 1, 2] and encoder 't' with [0]",
         ),
+        (
+            {
+                "report__claims": [
+                    {"kind": "gate-falls", "claim": "c", "system": "dar", "dialogues": "mini-val"}
+                ]
+            },
+            "report.claims.0.system: 'dar' weighs all queries of a round alike",
+        ),
+        ({"corpora__mini__judge": "code"}, "corpora.mini.judge: "),
         ({"oracles": {"o": {"of": ["text", "none"]}}}, "oracles.o.of.1: no system is called 'none'"),
         ({"oracles": {"o": {"of": ["text"]}}}, "oracles.o.of: "),
         ({"oracles": {"text": {"of": ["text", "dar"]}}}, "oracles.text: a system has this name"),

@@ -90,7 +90,9 @@ def test_a_tuned_encoder_encodes_with_its_own_model(made, tmp_path, monkeypatch)
     weights = load_file(tuned / "model.safetensors")
     weights["vision_proj.weight"] = -weights["vision_proj.weight"]
     save_file(weights, tuned / "model.safetensors", metadata={"format": "pt"})
-    record = record_of(made) | {"tuned": {"seed": 3, "recipe": {"kind": "dmcl"}}}
+    recipe = {"kind": "dmcl"}
+    (tuned / "provenance.json").write_text(json.dumps({"options": {"seed": 3, "tune": recipe}}))
+    record = record_of(made) | {"tuned": {"seed": 3, "recipe": recipe}}
     paths = {"list": made / "corpus.json", "images": made / "images"}
     other = call(made, "corpus", tmp_path / "b.h5", monkeypatch, record, tuned=tuned, **paths)
     found = read_features(tmp_path / "b.h5")
@@ -99,6 +101,13 @@ def test_a_tuned_encoder_encodes_with_its_own_model(made, tmp_path, monkeypatch)
     assert found.provenance["options"]["tuned"] == {"seed": 3, "recipe": {"kind": "dmcl"}}
     with pytest.raises(DaitirError, match="belong together: give both or none"):
         call(made, "corpus", tmp_path / "c.h5", monkeypatch, record, **paths)
+    for wrong in ({"seed": 0, "recipe": recipe}, {"seed": 3, "recipe": {"kind": "plugir"}}):
+        other = record | {"tuned": wrong}
+        with pytest.raises(DaitirError, match=r"tuning differs between .*model and what is asked for"):
+            call(made, "corpus", tmp_path / "c.h5", monkeypatch, other, tuned=tuned, **paths)
+    (tuned / "provenance.json").unlink()
+    with pytest.raises(DaitirError, match=r"provenance\.json cannot be read .*: tune the encoder again"):
+        call(made, "corpus", tmp_path / "c.h5", monkeypatch, record, tuned=tuned, **paths)
 
 
 def png(seed):

@@ -1,6 +1,6 @@
 rule write_runs:
     input:
-        ranks=plan.ranks,
+        ranks=plan.ranks_of_systems,
     output:
         runs=plan.runs,
     log:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from daitir.analyses.subject import Subject
 from daitir.analyses.tools import Drawing, lines_by_system
-from daitir.evaluation.rankings import Ranking
+from daitir.evaluation.rankings import Ranking, seed_pairs
 from daitir.metrics import rank_change
 from daitir.plots import Pictures, line_pictures
 
@@ -17,9 +17,9 @@ LEVELS = np.linspace(0, 1, 21)
 
 def changes(ranking: Ranking, baseline: Ranking) -> tuple[np.ndarray, np.ndarray]:
     """Ranks lost (negative: gained) and the same as ln(rank / baseline rank), D x R, averaged over seeds."""
-    pairs = [(one, other) for one in ranking.ranks for other in baseline.ranks]
-    lost_DR = np.mean([rank_change(one, other) for one, other in pairs], axis=0)
-    return lost_DR, np.mean([np.log(one / other) for one, other in pairs], axis=0)
+    pairs = seed_pairs(ranking, baseline)
+    lost_DR = np.mean([rank_change(one, other) for _, one, other in pairs], axis=0)
+    return lost_DR, np.mean([np.log(one / other) for _, one, other in pairs], axis=0)
 
 
 def rows(subject: Subject) -> Iterator[dict[str, Any]]:

@@ -25,8 +25,10 @@ def rows(subject: Subject) -> Iterator[dict[str, Any]]:
         if not paths or not all(path.is_file() for path in paths):
             continue
         frame = subject.ranks(name)
-        queries = len(frame) / frame["seed"].nunique()
+        seeds = frame["seed"].nunique()
+        queries = len(frame) / seeds
         spent = {stage: sum(map(seconds, files)) / queries for stage, files in sources.seconds.items()}
+        spent["rank"] = spent.get("rank", 0.0) / seeds  # one job ranks with all of them
         stages = ("reformulate", "generate", "encode", "rank")
         columns = {f"seconds_{stage}": spent.get(stage, 0.0) for stage in stages}
         yield from subject.measured(name, frame, seconds=sum(spent.values()), **columns)

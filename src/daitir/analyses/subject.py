@@ -6,13 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from daitir.analyses.options import AnalysedSystem, SystemSources
 from daitir.dialogues import read_dialogues
 from daitir.errors import DaitirError
-from daitir.evaluation.rankings import Evaluation, Ranking, columns
+from daitir.evaluation.rankings import Evaluation, Ranking, columns, paired
 from daitir.metrics import degraded
 from daitir.ranks import read_ranks
 from daitir.statistics import mean_interval
@@ -65,9 +64,8 @@ class Subject:
         own = frame[frame["dialogue_id"].isin(ranking.dialogue_ids)]
         baseline = Ranking.of(str(ranking.baseline), None, own)
         self._require_same(ranking, baseline)
-        worse_SDR = np.stack(
-            [np.mean([degraded(one, other) for other in baseline.ranks], axis=0) for one in ranking.ranks]
-        )
+        worse_PDR = paired(ranking, baseline, degraded)  # P comparisons, a system's own first seed first
+        worse_SDR = worse_PDR.reshape(ranking.seeds, -1, *worse_PDR.shape[1:]).mean(axis=1)
         interval, seeds_SR = mean_interval(worse_SDR.mean(axis=0), evaluation.counts), worse_SDR.mean(axis=1)
         for place, round_ in enumerate(ranking.rounds):
             yield {

@@ -43,6 +43,17 @@ def faults_of(config: Config) -> Iterator[str]:
     for place, claim in enumerate(config.report.claims):
         found = claim.faults(config.systems, rounds_of)
         yield from (f"report.claims.{place}.{fault}" for fault in found)
+        about = config.systems.get(claim.system)
+        if claim.kind == "gate-falls" and about is not None and about.method in config.methods:
+            yield from _without_gate(config, f"report.claims.{place}.system", claim.system, about)
+
+
+def _without_gate(config: Config, path: str, name: str, system: System) -> Iterator[str]:
+    """Yield a system whose weight of the text does not look at the query."""
+    fusion = config.fusion_of(system)
+    gated = fusion.kind == "adafuse-released" or getattr(fusion, "branches", "experts") != "experts"
+    if not gated:
+        yield f"{path}: {name!r} weighs all queries of a round alike: only a fusion adafuse has a gate"
 
 
 def _faults_of_dialogues(config: Config, path: str, dialogues: DialogueSet) -> Iterator[str]:

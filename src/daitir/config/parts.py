@@ -35,7 +35,7 @@ class Corpus(Options):
 
     images: Path
     list: Path | None = None
-    judge: str | None = None
+    judge: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
 
 
 class DialogueSet(Options):

@@ -217,8 +217,13 @@ def paired(
     Seed n goes with seed n where the two have the same seeds, for then they share what was trained with it,
     an encoder; otherwise each goes with each.
     """
-    if ranking.seeds_named == baseline.seeds_named:
-        pairs = list(zip(ranking.ranks, baseline.ranks, strict=True))
-    else:
-        pairs = [(one, other) for one in ranking.ranks for other in baseline.ranks]
+    pairs = [(one, other) for _, one, other in seed_pairs(ranking, baseline)]
     return np.stack([compare(one, other) for one, other in pairs]).astype(np.float64)
+
+
+def seed_pairs(ranking: Ranking, baseline: Ranking) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """Return the seed of a system, its ranks (D x R) and those of its baseline, a tuple each comparison."""
+    if ranking.seeds_named == baseline.seeds_named:
+        return list(zip(ranking.seeds_named, ranking.ranks, baseline.ranks, strict=True))
+    named = zip(ranking.seeds_named, ranking.ranks, strict=True)
+    return [(seed, one, other) for seed, one in named for other in baseline.ranks]

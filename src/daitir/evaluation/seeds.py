@@ -6,37 +6,36 @@ from typing import Any
 import numpy as np
 
 from daitir import metrics
-from daitir.evaluation.rankings import Evaluation, Ranking, measures_by_round
+from daitir.evaluation.rankings import Evaluation, measures_by_round, seed_pairs
 
 
-def by_seed(evaluation: Evaluation, seeds: dict[str, list[int]]) -> Iterator[dict[str, Any]]:
+def by_seed(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     """Rows (system, seed, round, measure) with the value alone; intervals are over dialogues, not seeds.
 
-    ``seeds`` are those of each system's ranks table, in order. Against a baseline of several seeds, a seed's
-    degradation is the mean over them.
+    Degradation is against the same seed of the baseline where both have the same, else the mean over all.
     """
     for name, ranking in evaluation.rankings.items():
         baseline = evaluation.rankings.get(ranking.baseline or "")
-        for seed, rank_DR in zip(seeds[name], ranking.ranks, strict=True):
-            for measure, values in _values(evaluation, rank_DR, baseline).items():
-                rounds = ranking.rounds if len(values) == len(ranking.rounds) else ranking.rounds[-1:]
+        pairs = [] if baseline is None else seed_pairs(ranking, baseline)
+        for seed, rank_DR in zip(ranking.seeds_named, ranking.ranks, strict=True):
+            others = [other_DR for own, _, other_DR in pairs if own == seed]
+            for measure, values in _values(evaluation, rank_DR, others).items():
+                rounds = ranking.rounds[len(ranking.rounds) - len(values) :]
                 for round_, value in zip(rounds, values, strict=True):
                     row = {"dialogues": evaluation.dialogues, "system": name, "round": round_, "seed": seed}
                     yield row | {"measure": measure, "value": value}
 
 
-def _values(
-    evaluation: Evaluation, rank_DR: np.ndarray, baseline: Ranking | None
-) -> dict[str, np.ndarray | list[float]]:
-    """Return the values by round of each measure; one over all rounds has one value."""
-    found: dict[str, np.ndarray | list[float]] = {}
+def _values(evaluation: Evaluation, rank_DR: np.ndarray, others: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the values by round of each measure; an area over rounds has none at round 0."""
+    found: dict[str, np.ndarray] = {}
     for name, measure in measures_by_round(evaluation.hits).items():
         middle = np.median if name == "median_rank" else np.mean
         found[name] = middle(measure(rank_DR), axis=0)
     if rank_DR.shape[1] > 1:
-        found["bri"] = [float(metrics.log_rank_integral(rank_DR).mean())]
-    if baseline is not None:
-        pairs = [(rank_DR, other_DR) for other_DR in baseline.ranks]
+        found["bri"] = metrics.log_rank_integrals(rank_DR).mean(axis=0)
+    if others:
+        pairs = [(rank_DR, other_DR) for other_DR in others]
         worse, better, drop, gain = (
             np.concatenate([compare(*pair) for pair in pairs])
             for compare in (metrics.degraded, metrics.improved, metrics.rank_drop, metrics.rank_gain)

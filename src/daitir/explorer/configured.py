@@ -66,7 +66,7 @@ class Configured(Part):
 
     def shown_on(self, dialogues: str, order: tuple[str, ...]) -> list[Shown]:
         """Return what has ranks on a dialogue set: systems in the order of the config, then oracles."""
-        oracles = sorted(self.oracles, key=lambda name: (name not in order, name))
+        oracles = [name for name in order if name in self.oracles]
         names = [name for name in order if name in self.systems]
         there = {name for name in names if self.systems[name].is_measured_on(dialogues)}
         found = [self._system(name, place) for place, name in enumerate(names) if name in there]

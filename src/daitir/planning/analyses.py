@@ -28,6 +28,15 @@ class AnalysisPlan(StageInputs):
         ]
 
     @property
+    def ranks_of_systems(self) -> list[str]:
+        """Ranks of every system on the dialogue sets that it is measured on, without the oracles."""
+        return [
+            self.layout.ranks(system, name)
+            for name in self.config.evaluate
+            for system in self.config.systems_on(name)
+        ]
+
+    @property
     def judgements(self) -> list[str]:
         """Judgements to the TREC runs: who asks for them gets the runs, for the same job writes both."""
         return [self.layout.judgements(name) for name in self.config.evaluate if self.config.report.runs]
@@ -62,7 +71,11 @@ class AnalysisPlan(StageInputs):
 
     def analysis_options(self, w: Any) -> str:
         """Options of one analysis of one dialogue set."""
-        systems = {name: self._analysed(one) for name, one in self._systems(w).items()}
+        known = self._systems(w)
+        systems = {name: self._analysed(one) for name, one in known.items()}
+        for analysed in systems.values():
+            if analysed["baseline"] not in known:
+                analysed["baseline"] = None
         report = self.config.report
         options = {
             "code": code_revision("daitir.stages.analyse"),
@@ -114,7 +127,10 @@ class AnalysisPlan(StageInputs):
         }
 
     def _systems(self, w: Any) -> dict[str, System]:
-        """Return the systems of an analysis; those of a tuned encoder are not ranked anew, seed by seed."""
+        """Return the systems of an analysis; those of a tuned encoder are not ranked anew, seed by seed.
+
+        Where the baseline is such a system, there is no degradation rate against it.
+        """
         ranks_anew = "corpus" in READS[w.analysis]
         return {
             name: system

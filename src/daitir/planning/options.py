@@ -161,7 +161,8 @@ class StageOptions(View):
         return {"evaluate": list(self.config.evaluate), "systems": systems, "order": list(systems)}
 
     def _measured(self) -> dict[str, Any]:
-        report = self.config.report.model_dump(mode="json")
+        words = {"claims": {"__all__": {"source", "tried"}}}  # only the pages print them
+        report = self.config.report.model_dump(mode="json", exclude=words)
         return {name: report[name] for name in ("hits", "rounds", "resamples", "seed", "expected", "claims")}
 
 

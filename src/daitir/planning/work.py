@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from daitir.config import Config
+from daitir.config.parts import System
 from daitir.tuning import DmclOptions, TuneOptions
 
 
@@ -40,7 +41,7 @@ class Work:
             (encoder, Pictures(system.images, system.queries, dialogues))
             for system, dialogues in self._used
             if system.images is not None and self.config.fusion_of(system).uses_images
-            for encoder in self.config.instances(system.encoder)
+            for encoder in self._encoders(system, dialogues)
         }
 
     @cached_property
@@ -49,8 +50,15 @@ class Work:
         return {
             (encoder, Texts(system.queries, dialogues))
             for system, dialogues in self._used
-            for encoder in self.config.instances(system.encoder)
+            for encoder in self._encoders(system, dialogues)
         }
+
+    def _encoders(self, system: System, dialogues: str) -> list[str]:
+        """Return the encoders that a system needs: where its views are compared, also what was tuned."""
+        tuned = self.config.tuned(system.encoder)
+        compared = tuned is not None and system.images is not None and dialogues in self.config.evaluate
+        base = [tuned.encoder] if tuned is not None and compared else []
+        return [*base, *self.config.instances(system.encoder)]
 
     @cached_property
     def tunings(self) -> dict[str, TuneOptions]:

@@ -5,6 +5,7 @@ of the store are the same with and without.
 """
 
 import argparse
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,12 @@ from daitir.corpora import read_corpus
 from daitir.encoders import Encoder, EncoderFacts, EncoderOptions, load_encoder
 from daitir.encoders.known import known_pictures, known_texts
 from daitir.errors import DaitirError, exit_with_one_line
-from daitir.features import write_features
+from daitir.features import features_provenance, write_features
 from daitir.files import digest_bytes, digest_model, inside
 from daitir.images import decode_image, in_threads
 from daitir.options import Options
 from daitir.progress import progress
-from daitir.provenance import provenance
+from daitir.provenance import provenance, require_same
 from daitir.queries import digest_queries, read_queries
 from daitir.shards import Picture, read_shard
 from daitir.tuning import tuned_encoder
@@ -59,16 +60,40 @@ class Making:
         """Refuse a tuned model whose recipe is not in the options, and a recipe without the model."""
         if (self.model is None) != (self.options.tuned is None):
             raise DaitirError("--tuned and the options' `tuned` belong together: give both or none")
+        if self.model is not None:
+            require_tuned_so(self.model, self.options.tuned)
 
     def encoder(self) -> Encoder:
         """Load the encoder."""
         options = self.options.encoder
         return load_encoder(options if self.model is None else tuned_encoder(options, str(self.model)))
 
+    @property
+    def trained(self) -> str | None:
+        """Digest of the model that a tuning made."""
+        return None if self.model is None else digest_model(self.model)
+
     def provenance(self, inputs: dict[str, str]) -> dict[str, Any]:
         """Return the record of a store; of a tuned encoder its model is among the inputs."""
-        trained = {} if self.model is None else {"model": digest_model(self.model)}
+        trained = {} if self.trained is None else {"model": self.trained}
         return provenance("encode", self.record, inputs | trained)
+
+
+def require_tuned_so(model: Path, tuned: Tuned | None) -> None:
+    """Refuse a model directory that another recipe or seed made, or that no tuning made."""
+    path = model / "provenance.json"
+    try:
+        made = json.loads(path.read_text(encoding="utf-8"))["options"]
+        found = {"seed": made["seed"], "recipe": made["tune"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DaitirError(f"{path} cannot be read ({error!r}): tune the encoder again") from None
+    require_same("tuning", {str(model): found, "what is asked for": tuned and tuned.model_dump()})
+
+
+def require_own(known_features: list[Path], trained: str | None) -> None:
+    """Refuse features that another training of the encoder made."""
+    made = {str(path): features_provenance(path)["inputs"].get("model") for path in known_features}
+    require_same("trained model", {"the encoder": trained, **made})
 
 
 def encode_queries(
@@ -76,6 +101,7 @@ def encode_queries(
 ) -> None:
     """Write the features of the query texts of all shards; the provenance counts the texts that were cut."""
     asked = read_queries(*queries)
+    require_own(known_features, making.trained)
     known = known_texts(asked, known_queries, known_features, making.record)
     new = sorted({query.query_text for query in asked} - known.rows.keys())
     rows, cut, facts = dict(known.rows), set(known.truncated), known.facts
@@ -125,6 +151,7 @@ def encode_pictures(
 ) -> None:
     """Write the features of the generated images of one shard; equal pictures are encoded once."""
     pictures = list(read_shard(shard))
+    require_own(known_features, making.trained)
     known = known_pictures(pictures, known_shards, known_features, making.record)
     different = {picture.data: picture for picture in pictures}
     new = [picture for data, picture in different.items() if data not in known.rows]
@@ -164,6 +191,8 @@ def main() -> None:
     call = parse_call(parser, EncodeOptions)
     paths = call.arguments
     check_paths(parser, paths)
+    if len(paths.tuned) > 1:
+        parser.error("--tuned takes one model directory")
     making = Making(call.options, call.record, paths.tuned[0] if paths.tuned else None)
     known = paths.known_features
     if paths.what == "queries":

@@ -75,8 +75,7 @@ def run(options: MeasureOptions, results: Path) -> None:
         }
         evaluation = evaluate(options, dialogues, frames)
         rows["by_round"] += evaluation.by_round()
-        seeds = {name: sorted(map(int, frame["seed"].unique())) for name, frame in frames.items()}
-        rows["by_seed"] += by_seed(evaluation, seeds)
+        rows["by_seed"] += by_seed(evaluation)
         rows["degradation"] += evaluation.degradation()
         oracles = {system for system in frames if is_oracle(Path(layout.ranks(system, dialogues)))}
         rows["comparisons"] += comparisons(evaluation, oracles)
