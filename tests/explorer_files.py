@@ -33,7 +33,11 @@ def numbers(packed: dict[str, str]) -> list[int]:
 def explore_options(config, thumbnails: int = 4, size: int = 96, **changed):
     """Options as the workflow writes them."""
     report = {"explorer": {"thumbnails": thumbnails, "size": size}}
-    options = {"code": "x", "config": config | {"report": report}, "order": list(config["systems"])}
+    options = {
+        "code": "x",
+        "config": config | {"report": report},
+        "order": [*config["systems"], *config.get("oracles", {})],
+    }
     return explore.ExploreOptions.parse(options | changed, "test")
 
 

@@ -94,7 +94,7 @@ def test_oracle_stands_where_its_systems_stand():
             "evaluate": ["set", "other"],
         }
     )
-    order = ("here", "there")
+    order = ("here", "there", "both", "own")
     assert [(shown.name, shown.place) for shown in config.shown_on("set", order)] == [("here", 0), ("own", 3)]
     assert [shown.name for shown in config.shown_on("other", order)] == ["here", "there", "both", "own"]
 
