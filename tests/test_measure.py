@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from daitir.errors import DaitirError
-from daitir.layout import TABLES, Layout, figure_names
+from daitir.layout import FIGURES, TABLES, Layout
 from daitir.stages.measure import MeasureOptions, main, run
 from tests.synthetic import SEEDS, SET, known_ranks, make_results
 
@@ -25,7 +25,7 @@ def measure_options(config, **changed):
 
 def files(results):
     layout = Layout(str(results))
-    names = [layout.table(name) for name in TABLES] + [layout.figure(name) for name in figure_names([SET])]
+    names = [layout.table(name) for name in TABLES] + [layout.figure(f"{name}-{SET}") for name in FIGURES]
     return {name: Path(name).read_bytes() for name in names}
 
 

@@ -10,7 +10,6 @@ from daitir.errors import DaitirError
 from daitir.provenance import companions
 from daitir.report.examples import choose
 from daitir.report.numbers import listed, p_value, points, rank, share
-from daitir.report.origins import seconds_by_stage
 from daitir.report.page import inline_svg, span_of
 from daitir.stages import measure, report
 from tests.synthetic import known_ranks, make_results, picture
@@ -186,20 +185,6 @@ def test_template_counts_as_code_of_the_stage():
     """An edit of the template, the style or the script makes the page anew."""
     beside = b"".join(companions("daitir.report.page"))
     assert all(words in beside for words in (b"{% macro dialogue_set", b"--paper", b"aria-sort"))
-
-
-def test_seconds_are_summed_by_stage(tmp_path):
-    """Two shards of one stage, one job of another, and a stage of a single job."""
-    for name, seconds in {"images/sd3/0": 10.5, "images/sd3/1": 20, "ranks/dar": 1, "measure": 2}.items():
-        path = tmp_path / "benchmarks" / f"{name}.tsv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"s\th:m:s\n{seconds}\t0:00:00\n")
-    found = seconds_by_stage([tmp_path / "benchmarks"])
-    assert [(one.stage, one.jobs, one.seconds) for one in found] == [
-        ("images", 2, 30.5),
-        ("measure", 1, 2),
-        ("ranks", 1, 1),
-    ]
 
 
 def test_large_pictures_are_made_small():

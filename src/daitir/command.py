@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from daitir.errors import DaitirError
+from daitir.machine import tell_machine
 from daitir.options import Options
 
 StageOptions = TypeVar("StageOptions", bound=Options)
@@ -40,8 +41,12 @@ def stage_parser(description: str | None) -> argparse.ArgumentParser:
 def parse_call(
     parser: argparse.ArgumentParser, options: type[StageOptions], argv: list[str] | None = None
 ) -> Call[StageOptions]:
-    """Parse the command line; the ``--how`` settings of a component are joined to its options."""
+    """Parse the command line; the ``--how`` settings of a component are joined to its options.
+
+    A job of the workflow says first on which machine it runs.
+    """
     arguments = parser.parse_args(argv)
+    tell_machine()
     record, extra = _json_object(arguments.options, "--options"), _json_object(arguments.how, "--how")
     return Call(options.parse(_join(record, extra), "--options"), record, arguments)
 

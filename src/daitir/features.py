@@ -173,3 +173,9 @@ def require_unit_rows(keys: Sequence[str], matrix: np.ndarray, path: Path) -> No
             f"{path}: {len(wrong)} of {len(keys)} features are not finite unit vectors, the first is"
             f" {keys[wrong[0]]!r} of length {length[wrong[0]]:.4g}: is the model or its dtype broken?"
         )
+
+
+def count_features(path: Path) -> int:
+    """Return how many features a store holds, without reading them."""
+    with _opened(path) as store:
+        return int(store["keys"].shape[0])

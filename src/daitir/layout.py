@@ -131,11 +131,6 @@ def parts_of_instance(name: str) -> tuple[str, int | None]:
     return encoder, int(seed) if dot else None
 
 
-def figure_names(dialogues: list[str]) -> list[str]:
-    """Names of the figures of some dialogue sets, for ``Layout.figure``."""
-    return [f"{figure}-{name}" for name in dialogues for figure in FIGURES]
-
-
 def shard_names(count: int) -> list[str]:
     """Return the shards of a dialogue set; the count is in the name, so another split overwrites nothing."""
     return [f"{shard}-of-{count}" for shard in range(count)]

@@ -198,3 +198,12 @@ def shard_provenance(path: Path) -> dict[str, Any]:
         raise DaitirError(f"{path} does not exist: run snakemake to make it") from None
     except (tarfile.TarError, OSError) as error:
         raise DaitirError(f"{path} is damaged ({error}): remove it and run again") from None
+
+
+def count_pictures(path: Path) -> int:
+    """Return how many pictures a shard holds; none is read."""
+    try:
+        with tarfile.open(path, "r:") as tar:
+            return sum(not member.name.endswith(".json") for member in tar)
+    except (tarfile.TarError, OSError) as error:
+        raise DaitirError(f"{path} is damaged ({error}): remove it and run again") from None

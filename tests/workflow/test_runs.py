@@ -49,3 +49,14 @@ def test_a_removed_result_is_made_again(finished, smoke):
     lost.unlink()
     finished.run("--cores", "2", str(lost.relative_to(finished.folder)), config=smoke())
     assert lost.read_bytes() == before
+
+
+def test_snakemake_reports_by_itself(finished, smoke):
+    """`snakemake --report` needs no network and has our categories, labels and captions."""
+    finished.run("--report", "of-snakemake.html", config=smoke())
+    page = (finished.folder / "of-snakemake.html").read_text()
+    for category in ("Page", "Figures", "Tables", "Trainings"):
+        assert f'"{category}"' in page
+    assert "results/smoke/tables/comparisons.csv" in page
+    assert "corrected by Holm" in page  # the caption of that table
+    assert "Diffusion-augmented interactive text-to-image retrieval" in page

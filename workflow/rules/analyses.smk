@@ -22,29 +22,33 @@ rule write_runs:
         " 2>&1 | tee {log:q}"
 
 
-rule analyse:
-    input:
-        plan.analysis_inputs,
-    output:
-        table=layout.analysis("{analysis}", "{dialogues}"),
-    log:
-        layout.log("analyses", "{analysis}", "{dialogues}"),
-    benchmark:
-        layout.benchmark("analyses", "{analysis}", "{dialogues}")
-    conda:
-        "../../envs/daitir.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
-        runtime="8h",
-    params:
-        options=plan.analysis_options,
-        sources=plan.analysis_sources,
-    shell:
-        "python -m daitir.stages.analyse"
-        " --options {params.options:q}"
-        " --sources {params.sources:q}"
-        " --output {output.table:q}"
-        " 2>&1 | tee {log:q}"
+for kind in plan.analysis_kinds:
+
+    rule:
+        name:
+            f"analyse_{kind}"
+        input:
+            plan.analysis_inputs(kind),
+        output:
+            tables=plan.analysed_of(kind),
+        log:
+            layout.log("analyses", kind, "{dialogues}"),
+        benchmark:
+            layout.benchmark("analyses", kind, "{dialogues}")
+        conda:
+            "../../envs/daitir.yaml"
+        resources:
+            mem_mb=lambda wildcards, attempt: 8_000 * attempt,
+            runtime="8h",
+        params:
+            options=plan.analysis_options(kind),
+            sources=plan.analysis_sources(kind),
+        shell:
+            "python -m daitir.stages.analyse"
+            " --options {params.options:q}"
+            " --sources {params.sources:q}"
+            " --output {output.tables:q}"
+            " 2>&1 | tee {log:q}"
 
 
 rule draw_analyses:

@@ -30,3 +30,11 @@ wildcard_constraints:
     benchmark="[^/]+",
     shard=r"\d+-of-\d+",
     seed=r"\d+",
+
+
+report: "../report/workflow.rst"
+
+
+def in_report(path, caption, category, **labels):
+    """Mark an output for `snakemake --report`."""
+    return report(path, caption=f"../report/{caption}.rst", category=category, labels=labels)

@@ -42,7 +42,9 @@ rule plot_tuning:
     input:
         histories=plan.tuning_histories,
     output:
-        figure=layout.figure("tuning-{encoder}"),
+        figure=in_report(
+            layout.figure("tuning-{encoder}"), "figures/tuning", "Trainings", trained="{encoder}"
+        ),
     log:
         layout.log("figures", "tuning-{encoder}"),
     benchmark:
@@ -67,8 +69,20 @@ rule compare_views:
         unpack(plan.view_inputs),
         images=ancient(plan.view_images),
     output:
-        table=layout.table("views-{encoder}.{dialogues}"),
-        figure=layout.figure("views-{encoder}.{dialogues}"),
+        table=in_report(
+            layout.table("views-{encoder}.{dialogues}"),
+            "tables/views",
+            "Trainings",
+            trained="{encoder}",
+            dialogues="{dialogues}",
+        ),
+        figure=in_report(
+            layout.figure("views-{encoder}.{dialogues}"),
+            "figures/views",
+            "Trainings",
+            trained="{encoder}",
+            dialogues="{dialogues}",
+        ),
     log:
         layout.log("figures", "views-{encoder}.{dialogues}"),
     benchmark:

@@ -53,8 +53,17 @@ rule measure_ranks:
     input:
         ranks=plan.ranks,
     output:
-        tables=[layout.table(name) for name in plan.tables],
-        figures=[layout.figure(name) for name in plan.figures],
+        tables=[in_report(layout.table(name), f"tables/{name}", "Tables", table=name) for name in plan.tables],
+        figures=[
+            in_report(
+                layout.figure(f"{figure}-{name}"),
+                f"figures/{figure}",
+                "Figures",
+                figure=figure,
+                dialogues=name,
+            )
+            for figure, name in plan.drawn
+        ],
         pictures=[layout.picture(name) for name in plan.figures],
     log:
         layout.log("measure"),
@@ -82,9 +91,10 @@ rule write_report:
         ranks=plan.ranks,
         sources=plan.example_sources,
         trainings=plan.training_figures,
+        analyses=[*plan.analysis_tables, *plan.analysis_figures],
         views=[*plan.view_tables, *plan.view_figures],
     output:
-        page=layout.report,
+        page=in_report(layout.report, "page", "Page", page="report"),
     log:
         layout.log("report"),
     benchmark:
@@ -139,7 +149,7 @@ rule write_summary:
         ranks=plan.ranks,
         views=plan.view_tables,
     output:
-        page=layout.summary,
+        page=in_report(layout.summary, "summary", "Page", page="summary"),
     log:
         layout.log("summary"),
     benchmark:

@@ -61,7 +61,9 @@ rule plot_training:
     input:
         histories=plan.fusion_histories,
     output:
-        figure=layout.figure("training-{system}"),
+        figure=in_report(
+            layout.figure("training-{system}"), "figures/training", "Trainings", trained="{system}"
+        ),
     log:
         layout.log("figures", "training-{system}"),
     benchmark:

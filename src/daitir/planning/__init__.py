@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from daitir.layout import TABLES, figure_names
+from daitir.layout import FIGURES, TABLES
+from daitir.machine import TELL
 from daitir.planning.analyses import AnalysisPlan
 from daitir.planning.options import StageOptions
 from daitir.planning.views import ViewComparisons
@@ -19,7 +20,9 @@ def jobs_use_this_python(source: Path) -> None:
     """Let jobs find the Python that runs the workflow, its environment activated or not, and the package.
 
     A conda environment comes before both: it brings its own Python and takes the package from ``source``.
+    Jobs are asked to tell their machine, too, each at the head of its log.
     """
+    os.environ[TELL] = "1"
     before = {"PATH": str(Path(sys.executable).parent), "PYTHONPATH": str(source)}
     for variable, folder in before.items():
         os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
@@ -48,9 +51,14 @@ class Plan(StageOptions, AnalysisPlan, ViewComparisons):
         return list(TABLES)
 
     @property
+    def drawn(self) -> list[tuple[str, str]]:
+        """Figures that are drawn of the measures, each with its dialogue set."""
+        return [(figure, name) for name in self.config.evaluate for figure in FIGURES]
+
+    @property
     def figures(self) -> list[str]:
         """Names of the figures that are drawn."""
-        return figure_names(self.config.evaluate)
+        return [f"{figure}-{name}" for figure, name in self.drawn]
 
     @property
     def training_figures(self) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from daitir.analyses.options import Analysis
 from daitir.layout import Layout
 from daitir.report.claims import Claim
 from daitir.report.expected import ExpectedValues
@@ -72,6 +73,7 @@ class Settings(Part):
     resamples: int
     expected: tuple[ExpectedValues, ...] = ()
     claims: tuple[Claim, ...] = ()
+    analyses: tuple[Analysis, ...] = ()
 
 
 class Configured(Part):

@@ -12,13 +12,15 @@ from markupsafe import Markup, escape
 
 from daitir.plots import COLOURS, INK, PAPER, SOFT
 from daitir.report import numbers
+from daitir.report.analyses import Analysed
 from daitir.report.answers import Answer
+from daitir.report.cut import CutTexts
 from daitir.report.examples import Example
 from daitir.report.makers import Makers
-from daitir.report.origins import CutTexts, Seconds
 from daitir.report.published import Comparison
 from daitir.report.run import Measured, System
 from daitir.report.summary import Finding, findings
+from daitir.report.times import Time
 from daitir.report.trained import Training, Tuning
 from daitir.report.views import Views
 
@@ -37,6 +39,7 @@ class Section:
     examples: Sequence[Example]
     cut_texts: Sequence[CutTexts]
     views: Sequence[Views]
+    analyses: Sequence[Analysed]
 
     @property
     def has_published_curve(self) -> bool:
@@ -60,10 +63,15 @@ class Made:
     trainings: Sequence[Training]
     tunings: Sequence[Tuning]
     training_figures: Mapping[str, str]
-    seconds: Sequence[Seconds]
+    times: Sequence[Time]
     config: Mapping[str, Any]
     resamples: int
     flips: int
+
+    @property
+    def machines(self) -> list[str]:
+        """The machines that jobs told of, each once."""
+        return list(dict.fromkeys(machine for time in self.times for machine in time.machines))
 
 
 def render(

@@ -10,15 +10,17 @@ from daitir.files import write_text
 from daitir.layout import FIGURES, Layout
 from daitir.options import Options
 from daitir.ranks import read_ranks
+from daitir.report.analyses import analyses_of
 from daitir.report.answers import read_answers
 from daitir.report.configured import Configured
+from daitir.report.cut import cut_texts
 from daitir.report.gallery import Gallery, focus, gather
 from daitir.report.makers import who_made
-from daitir.report.origins import cut_texts, seconds_by_stage
 from daitir.report.page import Made, Section, render
 from daitir.report.published import Comparison, compare_all
 from daitir.report.reading import read_figure, read_runs
 from daitir.report.run import Measured
+from daitir.report.times import times
 from daitir.report.trained import Training, Tuning, trainings, tunings
 from daitir.report.views import views_of
 
@@ -44,7 +46,7 @@ def run(options: ReportOptions, results: Path, benchmarks: list[Path], output: P
         fusions,
         encoders,
         training_figures(layout, fusions, encoders),
-        seconds_by_stage(benchmarks),
+        times(layout, benchmarks),
         options.config,
         config.report.resamples,
         FLIPS,
@@ -65,14 +67,15 @@ def section(config: Configured, layout: Layout, run_of: Measured, published: lis
     figures = {figure: read_figure(Path(layout.figure(f"{figure}-{name}"))) for figure in FIGURES}
     own = [one for one in published if one.expected.dialogues == name]
     cut, views = cut_texts(layout, run_of), views_of(layout, run_of)
+    analyses = analyses_of(layout, run_of, config.report.analyses)
     pair = focus(run_of)
     if pair is None or not config.report.examples:
-        return Section(run_of, figures, own, None, [], cut, views)
+        return Section(run_of, figures, own, None, [], cut, views, analyses)
     images = config.corpora[run_of.dialogues.corpus].images
     gallery = Gallery(layout, name, run_of.dialogues.shards, images)
     frames = {system.name: read_ranks(Path(layout.ranks(system.name, name))) for system in pair}
     examples = gather(gallery, pair, frames, config.report.examples)
-    return Section(run_of, figures, own, pair, examples, cut, views)
+    return Section(run_of, figures, own, pair, examples, cut, views, analyses)
 
 
 def main() -> None:

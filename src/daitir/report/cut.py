@@ -1,13 +1,10 @@
-"""What else a page says of its making: texts that were cut, seconds a stage."""
+"""Texts that were longer than their reader reads, and were cut."""
 
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from daitir.features import features_provenance
 from daitir.layout import Layout, shard_names
-from daitir.report.costs import seconds_in
 from daitir.report.run import Measured
 from daitir.report.trained import encoders_of, part_of
 from daitir.shards import shard_provenance
@@ -52,23 +49,3 @@ def _prompts(path: Path) -> dict[str, int]:
     if record["options"].get("generator", {}).get("kind") == "released":
         return {"all": 0, "cut": 0}
     return part_of(record, "prompts", path)
-
-
-@dataclass(frozen=True)
-class Seconds:
-    """Time that one stage took: number of jobs and the sum of their seconds."""
-
-    stage: str
-    jobs: int
-    seconds: float
-
-
-def seconds_by_stage(paths: Iterable[Path]) -> list[Seconds]:
-    """Sum Snakemake's benchmark files by stage: what stands first below the folder, or the name of a file."""
-    spent: dict[str, list[float]] = defaultdict(list)
-    for path in paths:
-        for file in [path] if path.is_file() else sorted(path.rglob("*.tsv")):
-            below = file if path.is_file() else file.relative_to(path)
-            stage = below.stem if path.is_file() else below.with_suffix("").parts[0]
-            spent[stage].append(seconds_in(file))
-    return [Seconds(stage, len(times), sum(times)) for stage, times in sorted(spent.items())]
