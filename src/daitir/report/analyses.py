@@ -198,15 +198,15 @@ SHOWN: Mapping[Analysis, Shown] = {
         "lost: below zero they are gained.",
         of_changes,
     ),
-    "gains": Shown(
-        "Largest gains and losses",
-        "By ln(rank / rank of the baseline) at the last round.",
-        of_gains,
-    ),
     "queries": Shown(
         "Cut queries and ties",
         "What the encoder did not see of a query, and how often another candidate has the very score of "
         "the target.",
         of_queries,
+    ),
+    "gains": Shown(
+        "Largest gains and losses",
+        "By ln(rank / rank of the baseline) at the last round.",
+        of_gains,
     ),
 }
