@@ -1,13 +1,13 @@
-"""Measures of four benchmarks of full size: ``python -m bench.evaluation FOLDER`` prints what they took.
+"""What follows the ranks, at the size of four benchmarks: ``python -m bench.evaluation FOLDER`` times it.
 
 Synthetic ranks of 2,064 dialogues x 11 rounds x 8 systems (one of three seeds) x 4 dialogue sets are written
-below FOLDER, then the stages that read ranks alone run on them, one after the other.
+below FOLDER, then the stages that read ranks alone run on them, one after the other, each on one thread:
+measures and tests, TREC runs, the analyses of each set, figures. What ranks anew is in `bench.analyses`.
 """
 
 import argparse
 import json
-import resource
-import subprocess
+import os
 import sys
 import time
 from pathlib import Path
@@ -16,7 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from daitir.analyses.options import FROM_RANKS
+from daitir.dialogues import Dialogue, write_dialogues
+from daitir.features import write_features
 from daitir.layout import Layout
+from daitir.queries import Query, query_key, write_queries
 from daitir.ranks import TOP, write_ranks
 
 DIALOGUES, ROUNDS, CANDIDATES = 2064, 11, 50_000
@@ -67,14 +71,39 @@ def write_all(layout: Layout) -> None:
             write_ranks(Path(layout.ranks(system, dialogues)), pd.concat(frames), {"options": {}})
 
 
-def timed(stage: str, options: dict[str, Any], results: str) -> None:
-    """Run a stage in a process of its own and print its seconds and the most memory of any so far."""
-    words = ["--options", json.dumps({"code": "bench", **options}), "--results", results]
+def write_beside(layout: Layout) -> dict[str, str | list[str] | dict[str, list[str]]]:
+    """Write what the analyses read beside ranks, the same for all dialogue sets; return it by its role."""
+    rng = np.random.default_rng(1)
+    dialogues, queries = layout.dialogues("all"), layout.queries("llm", "all", "0-of-1")
+    features, spent = layout.query_features("blip", "llm", "all"), layout.benchmark("spent")
+    names = [f"{number:05d}" for number in range(DIALOGUES)]
+    turns = [[" ".join(["word"] * rng.integers(3, 15)) for _ in range(ROUNDS)] for _ in names]
+    talks = [Dialogue(name, "target", tuple(said)) for name, said in zip(names, turns, strict=True)]
+    write_dialogues(dialogues, talks, {})
+    asked = [(name, round_) for name in names for round_ in range(ROUNDS)]
+    write_queries(
+        queries, [Query(*one, "a query text of ten words or so", ("a prompt",)) for one in asked], {}
+    )
+    keys = [query_key(*one) for one in asked]
+    write_features(features, keys, np.full((len(keys), 4), 0.5), {"options": {}}, rng.random(len(keys)) < 0.1)
+    Path(spent).parent.mkdir(parents=True, exist_ok=True)
+    Path(spent).write_text("s\n3.0\n")
+    return {"dialogues": dialogues, "queries": features, "texts": [queries], "seconds": {"rank": [spent]}}
+
+
+def timed(name: str, stage: str, options: dict[str, Any], *words: str) -> None:
+    """Run a stage in a process of its own on one thread, and print its seconds and its most memory."""
+    said = ["--options", json.dumps({"code": "bench", **options}), *words]
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    call = [sys.executable, "-m", f"daitir.stages.{stage}", *said]
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-m", f"daitir.stages.{stage}", *words], check=True)
+    child = os.spawnve(os.P_NOWAIT, sys.executable, call, os.environ | one_thread)
+    _, status, spent = os.wait4(child, 0)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    print(f"{stage:10} {seconds:6.1f} s   {peak:4.2f} GiB", flush=True)
+    if status:
+        raise SystemExit(f"{name} failed")
+    work, peak = spent.ru_utime + spent.ru_stime, spent.ru_maxrss / 2**20
+    print(f"{name:18} {seconds:6.1f} s   {work:6.1f} s of a core   {peak:4.2f} GiB", flush=True)
 
 
 def main() -> None:
@@ -83,10 +112,24 @@ def main() -> None:
     parser.add_argument("folder", help="an empty folder; 2 GB are written")
     layout = Layout(parser.parse_args().folder)
     write_all(layout)
+    beside = write_beside(layout)
+    start, place = time.perf_counter(), ["--results", layout.results]
     systems = {name: {"baseline": SYSTEMS[0] if name != SYSTEMS[0] else None} for name in SYSTEMS}
-    measured = {"hits": [1, 5, 10, 50], "rounds": [0, 5, 10], "resamples": 2000, "seed": 0}
-    timed("measure", {"evaluate": SETS, "systems": systems, "order": SYSTEMS} | measured, layout.results)
-    timed("write_runs", {"systems": dict.fromkeys(SETS, SYSTEMS)}, layout.results)
+    shown: dict[str, Any] = {"order": SYSTEMS, "rounds": [0, 5, 10]}
+    measured: dict[str, Any] = {"order": SYSTEMS, "hits": [1, 5, 10, 50], "resamples": 2000, "seed": 0}
+    timed("measure, test", "measure", {"evaluate": SETS, "systems": systems} | shown | measured, *place)
+    timed("TREC runs", "write_runs", {"systems": dict.fromkeys(SETS, SYSTEMS)}, *place)
+    materials = {"encoder": "blip", "queries": "llm"}
+    asked = {"analyses": FROM_RANKS, "analysis_code": {}, **measured}
+    asked["systems"] = {name: materials | one for name, one in systems.items()}
+    for dialogues in SETS:
+        sources = {name: beside | {"ranks": layout.ranks(name, dialogues)} for name in SYSTEMS}
+        tables = [layout.analysis(analysis, dialogues) for analysis in FROM_RANKS]
+        words = ["--sources", json.dumps(sources), "--output", *tables]
+        timed(f"analyses of {dialogues}", "analyse", {"dialogues": dialogues} | asked, *words)
+    drawn = {"analysis_code": {}, "analyses": FROM_RANKS, "evaluate": SETS, "k": 10}
+    timed("tables, figures", "draw_analyses", drawn | shown, *place)
+    print(f"{'together':18} {time.perf_counter() - start:6.1f} s")
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def analysis_call(
 ) -> list[str]:
     """Command line of the analyse stage, as the workflow writes it."""
     measured = {name: MEASURED[name] for name in ("order", "hits", "resamples", "seed")}
-    options = {"code": "x", "analysis_code": "y", "analysis": analysis, "dialogues": SET}
+    options = {"code": "x", "analysis_code": {analysis: "y"}, "analyses": [analysis], "dialogues": SET}
     options["systems"] = {name: SYSTEMS[name] for name in systems}
     read = {
         name: {role: files for role, files in one.items() if role in READS[analysis]}

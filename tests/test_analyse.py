@@ -7,7 +7,7 @@ from typing import get_args
 import pandas as pd
 import pytest
 
-from daitir.analyses.options import READS, WITHOUT_FIGURE, Analysis
+from daitir.analyses.options import KINDS, READS, WITHOUT_FIGURE, Analysis
 from daitir.errors import DaitirError
 from daitir.layout import Layout
 from daitir.stages import analyse, draw_analyses
@@ -121,6 +121,15 @@ def test_table_that_is_not_there_is_named(tmp_path):
         call(draw_analyses, drawing_call(str(tmp_path)))
 
 
+def test_tables_are_named_each(analysed):
+    """As many as there are analyses."""
+    layout, sources = analysed
+    arguments = analysis_call("changes", sources, layout.analysis("changes", SET))
+    with pytest.raises(DaitirError, match="names 2 tables of 1"):
+        call(analyse, [*arguments, "another.csv"])
+
+
 def test_every_analysis_says_what_it_reads():
-    """A new one cannot be forgotten in the table that the plan asks."""
+    """A new one cannot be forgotten in the tables that the plan asks."""
     assert set(READS) == set(get_args(Analysis))
+    assert sorted(name for names in KINDS.values() for name in names) == sorted(get_args(Analysis))

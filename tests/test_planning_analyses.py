@@ -25,8 +25,7 @@ def plan(**report):
     return Plan(load_config(values | {"report": values["report"] | report}))
 
 
-def job(analysis):
-    return SimpleNamespace(analysis=analysis, dialogues="few-val")
+JOB = SimpleNamespace(dialogues="few-val")
 
 
 def test_only_what_is_asked_for_is_made():
@@ -43,41 +42,53 @@ def test_by_default_the_ranks_are_read_and_nothing_is_ranked_anew():
     del values["report"]
     made = Plan(load_config(values))
     assert set(made.analyses) == {"queries", "length", "repetition", "changes", "gains", "cost"}
-    for name in made.analyses:
-        assert not [path for path in made.analysis_inputs(job(name)) if "corpora" in path or "images" in path]
+    assert made.analysis_kinds == ["ranks"]
+    assert not [path for path in made.analysis_inputs("ranks")(JOB) if "corpora" in path or "images" in path]
 
 
 def test_an_analysis_reads_what_it_needs():
     """Ranks and dialogues for lengths; all features and weights to rank anew."""
-    made = plan()
     ranks = [f"{FOLDER}/ranks/{name}/few-val.parquet" for name in ("text", "dar", "adafuse")]
-    assert sorted(made.analysis_inputs(job("length"))) == sorted(
+    assert sorted(plan(analyses=["length"]).analysis_inputs("ranks")(JOB)) == sorted(
         [f"{FOLDER}/dialogues/few-val.parquet", *ranks]
     )
-    stressed = made.analysis_inputs(job("stress"))
+    made = plan(analyses=["stress"])
+    stressed = made.analysis_inputs("features")(JOB)
     assert {f"{FOLDER}/fusions/adafuse/blip/sd3/llm/seed-{n}/model.safetensors" for n in (0, 1)} < set(
         stressed
     )
-    sources = json.loads(made.analysis_sources(job("stress")))
+    sources = json.loads(made.analysis_sources("features")(JOB))
     assert set(sources["dar"]) == RANKING
     assert sources["text"]["pictures"] == []
 
 
 def test_seconds_are_read_where_the_jobs_left_them():
     """They are no inputs: no rule makes them."""
-    made = plan()
-    assert not [path for path in made.analysis_inputs(job("cost")) if "benchmarks" in path]
-    found = json.loads(made.analysis_sources(job("cost")))
+    made = plan(analyses=["cost"])
+    assert not [path for path in made.analysis_inputs("ranks")(JOB) if "benchmarks" in path]
+    found = json.loads(made.analysis_sources("ranks")(JOB))
     assert set(found["text"]["seconds"]) == {"reformulate", "encode", "rank"}
     known = [made.layout.benchmark("images", "sd3", "llm", "few-val", f"shard-{n}-of-2") for n in (0, 1)]
     assert found["dar"]["seconds"]["generate"] == known
+
+
+def test_analyses_of_one_kind_are_one_job():
+    """What they read and rank is read and ranked once; each has a table of its own."""
+    made = plan(analyses=["alpha", "length", "stress"])
+    assert {kind: made.analyses_of(kind) for kind in made.analysis_kinds} == {
+        "ranks": ["length"],
+        "features": ["alpha", "stress"],
+    }
+    tables = [f"{FOLDER}/analyses/{name}/{{dialogues}}.csv" for name in ("alpha", "stress")]
+    assert made.analysed_of("features") == tables
 
 
 @pytest.mark.parametrize("name", get_args(Analysis))
 def test_options_are_those_of_the_stages(name):
     """What the plan writes, the stage reads."""
     made = plan(analyses=[name])
-    assert AnalyseOptions.parse(json.loads(made.analysis_options(job(name))), "plan").analysis == name
+    (kind,) = made.analysis_kinds
+    assert AnalyseOptions.parse(json.loads(made.analysis_options(kind)(JOB)), "plan").analyses == (name,)
     assert DrawOptions.parse(json.loads(made.drawing_options(None)), "plan").analyses == (name,)
 
 

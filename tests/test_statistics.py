@@ -34,7 +34,7 @@ def test_intervals_of_resamples_written_by_hand():
     assert high == pytest.approx(2 - 0.5 * 0.075)
 
 
-@pytest.mark.parametrize("dialogues", [8, 9])
+@pytest.mark.parametrize("dialogues", [1, 8, 9, 400])
 def test_median_of_a_resample_is_that_of_the_drawn_values(dialogues):
     """Counting and drawing give the same medians, for even and odd numbers of dialogues."""
     values_D = np.random.default_rng(0).permutation(dialogues) * 1.0
@@ -43,6 +43,17 @@ def test_median_of_a_resample_is_that_of_the_drawn_values(dialogues):
     value, low, high = median_interval(values_D[:, None], counts_BD)
     assert value == np.median(values_D)
     limits = bca_limits(np.array(medians)[:, None], value, np.zeros((dialogues, 1)))
+    assert (low[0], high[0]) == pytest.approx(np.ravel(limits).tolist())
+
+
+def test_median_far_from_the_middle_is_found():
+    """A resample that drew one of the ends again and again has its value as the median."""
+    values_D1 = np.arange(400.0)[:, None]
+    counts_BD = resample(400, 100, seed=1).copy()
+    counts_BD[0], counts_BD[1] = 400 * (np.arange(400) == 399), 400 * (np.arange(400) == 0)
+    medians = [np.median(np.repeat(values_D1[:, 0], counts_D.astype(int))) for counts_D in counts_BD]
+    _, low, high = median_interval(values_D1, counts_BD)
+    limits = bca_limits(np.array(medians)[:, None], np.array([199.5]), np.zeros((400, 1)))
     assert (low[0], high[0]) == pytest.approx(np.ravel(limits).tolist())
 
 
@@ -97,6 +108,14 @@ def test_mcnemar_is_a_coin_for_each_dialogue_that_differs(won, lost, p):
     system = np.array([True] * won + [False] * lost + [True, False])
     baseline = np.array([False] * won + [True] * lost + [True, False])
     assert mcnemar(system, baseline) == pytest.approx(p)
+
+
+@pytest.mark.parametrize(("won", "lost"), [(1, 1), (7, 2), (60, 95), (700, 1364)])
+def test_mcnemar_is_the_test_of_scipy(won, lost):
+    """The exact binomial test of a fair coin."""
+    system, baseline = np.arange(won + lost) < won, np.arange(won + lost) >= won
+    known = stats.binomtest(won, won + lost).pvalue
+    assert mcnemar(system, baseline) == pytest.approx(known, rel=1e-9)
 
 
 def test_sign_flip_finds_the_exact_p_value():

@@ -67,6 +67,9 @@ class Line:
     is_published: bool = False
 
 
+Point = tuple[float, float]
+
+
 class Pictures(NamedTuple):
     """A figure in two forms: lines and texts for pages, pixels for where those are not shown."""
 
@@ -110,6 +113,7 @@ def _figure(title: str, x_label: str, lines: Sequence[Line], per_cent: bool, tic
     _fit(axes, lines, scale, per_cent)
     if ticks:
         axes.set_xticks(range(len(ticks)), ticks)
+        axes.set_xlim(-0.1, len(ticks) - 0.9)
     _name_lines(axes, lines, scale)
     return figure
 
@@ -169,31 +173,46 @@ def _fit(axes: Axes, lines: Sequence[Line], scale: float, per_cent: bool) -> Non
     if per_cent:
         axes.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
         axes.yaxis.set_major_formatter("{x:.0f} %")
+        low, high = axes.get_ylim()
+        axes.set_yticks([place for place in axes.get_yticks() if max(low, 0) <= place <= min(high, 100)])
 
 
 def _name_lines(axes: Axes, lines: Sequence[Line], scale: float) -> None:
-    """Write each name right of its line's end; names that would overlap move apart."""
+    """Write each name right of its line's end, or beside it where all are points; names move apart."""
+    left, right = axes.get_xlim()
+    inside, edge = (right - left) * 0.1, right + (right - left) * 0.03
+    are_points = all(len(line.x) <= 1 for line in lines)
+    groups: dict[float, list[tuple[float, float, Line]]] = {}
+    for x, y, line in sorted(_ends(lines, scale), key=lambda end: end[:2]):
+        place = edge
+        if are_points and x < right - inside:
+            place = next((known for known in groups if x < known <= x + inside), x + inside / 5)
+        groups.setdefault(place, []).append((y, x, line))
     bottom, top = axes.get_ylim()
     gap = (top - bottom) * FONT_SIZE * 1.2 / 72 / (HEIGHT - BOTTOM - TOP)
-    ends = sorted(
-        ((line.value[-1] * scale, line.x[-1], line) for line in lines if len(line.x)), key=lambda end: end[0]
+    for place, group in groups.items():
+        group.sort(key=lambda end: end[0])
+        for (y, x, line), label_y in zip(group, spread([end[0] for end in group], gap, top), strict=True):
+            _name(axes, line, (x, y), (place, label_y), inside / 20)
+
+
+def _ends(lines: Sequence[Line], scale: float) -> list[tuple[float, float, Line]]:
+    return [(line.x[-1], line.value[-1] * scale, line) for line in lines if len(line.x)]
+
+
+def _name(axes: Axes, line: Line, end: Point, label: Point, gap: float) -> None:
+    colour = COLOURS[line.place % len(COLOURS)]
+    across, up = zip(end, label, strict=True)
+    axes.plot(across, up, color=colour, linewidth=0.6, alpha=0.7, clip_on=False)
+    axes.text(
+        label[0] + gap,
+        label[1],
+        line.name,
+        color=colour,
+        va="center",
+        clip_on=False,
+        parse_math=False,  # a name is text, its dollar signs too
     )
-    right = axes.get_xlim()[1]
-    span = right - axes.get_xlim()[0]
-    for (y, x, line), label_y in zip(ends, spread([end[0] for end in ends], gap, top), strict=True):
-        colour = COLOURS[line.place % len(COLOURS)]
-        axes.plot(
-            [x, right + span * 0.03], [y, label_y], color=colour, linewidth=0.6, alpha=0.7, clip_on=False
-        )
-        axes.text(
-            right + span * 0.035,
-            label_y,
-            line.name,
-            color=colour,
-            va="center",
-            clip_on=False,
-            parse_math=False,  # a name is text, its dollar signs too
-        )
 
 
 def spread(places: Sequence[float], gap: float, ceiling: float = float("inf")) -> list[float]:

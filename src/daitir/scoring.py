@@ -62,6 +62,47 @@ def rank_targets(query_QD: Tensor, corpus_ND: Tensor, target_Q: Tensor, top: int
     return Standing(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
+def count_ranks(query_QD: Tensor, corpus_ND: Tensor, target_Q: Tensor) -> Tensor:
+    """Return the ranks of `rank_targets` alone, the same to the last one, without looking for the best."""
+    blocks, parts = list(_candidate_blocks(corpus_ND)), []
+    with one_thread():
+        for place_Q, count in full_blocks(len(query_QD), QUERY_ROWS):
+            query, less_Q = query_QD[place_Q], torch.zeros(QUERY_ROWS, dtype=torch.long)
+            target_score_Q1 = _target_scores(query, corpus_ND[target_Q[place_Q]])[:, None]
+            for _, candidates, own in blocks:
+                less_Q += ((query @ candidates.T)[:, :own] < target_score_Q1).sum(dim=1)
+            parts.append((len(corpus_ND) - less_Q)[:count])
+    return torch.cat(parts)
+
+
+def score_less(
+    query_QD: Tensor, corpus_ND: Tensor, target_Q: Tensor, row_P: Tensor, candidate_P: Tensor
+) -> Tensor:
+    """Whether candidates score less than the targets, of P pairs of a query (in order) and a candidate.
+
+    Each pair is decided as `rank_targets` decides it, to the bit.
+    """
+    less_P, rows = torch.zeros(len(row_P), dtype=torch.bool), torch.unique(row_P)
+    with one_thread():
+        for place_Q, count in full_blocks(len(rows), QUERY_ROWS):
+            row_Q = rows[place_Q]
+            query, target_score_Q = (
+                query_QD[row_Q],
+                _target_scores(query_QD[row_Q], corpus_ND[target_Q[row_Q]]),
+            )
+            first = torch.searchsorted(row_P, row_Q[0])
+            last = torch.searchsorted(row_P, row_Q[count - 1], right=True)
+            own, place_P = torch.unique(candidate_P[first:last], return_inverse=True)
+            query_P = torch.searchsorted(row_Q[:count].contiguous(), row_P[first:last])
+            less = torch.zeros(len(place_P), dtype=torch.bool)
+            for start, candidates, size in _candidate_blocks(corpus_ND[own]):
+                inside = (place_P >= start) & (place_P < start + size)
+                score_P = (query @ candidates.T)[query_P[inside], place_P[inside] - start]
+                less[inside] = score_P < target_score_Q[query_P[inside]]
+            less_P[first:last] = less
+    return less_P
+
+
 def _candidate_blocks(corpus_ND: Tensor) -> Iterator[tuple[int, Tensor, int]]:
     """Yield the first place, the candidates and their count; the last block is filled up with zeros."""
     for start in range(0, len(corpus_ND), CANDIDATE_ROWS):

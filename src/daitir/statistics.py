@@ -1,30 +1,32 @@
 """Uncertainty: bootstrap intervals over dialogues, paired tests against a baseline, and Holm's correction.
 
 The unit is always the dialogue: its rounds, and the seeds of a fusion, stay together because they are not
-independent. Every function is vectorised over measures or rounds, and gives the same numbers with any number
-of threads (``einsum`` adds in one order; a BLAS may not).
+independent. Every function is vectorised over measures or rounds. Sums over dialogues are matrix products,
+whose last bits may differ with another processor: comparisons allow 1e-9 and tables keep six digits.
 
-McNemar's test is SciPy's. The bootstrap and the randomisation test are our own, because all measures of a
+McNemar's test is counted in whole numbers (SciPy's ``binomtest`` gives the same and takes a second to
+import). The bootstrap and the randomisation test are our own, because all measures of a
 dialogue set share one matrix of resamples (their differences are paired) and because four benchmarks have
-some 9,000 columns: SciPy's ``bootstrap`` takes 10 times as long and its ``permutation_test`` 23 times
-(``python -m bench.statistics`` measures it again); the tests hold both to SciPy's. Holm's correction is
+some 9,000 columns: SciPy's ``bootstrap`` and ``permutation_test`` take many times as long
+(``python -m bench.statistics`` measures it); the tests hold both to SciPy's. Holm's correction is
 eight lines here. It is not in SciPy, and statsmodels, which has it, collects garbage in every call: 40 s in
 four benchmarks.
 
 Shape suffixes: D dialogues, M measures or rounds side by side, B bootstrap resamples.
 """
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from scipy.stats import binomtest
 
 LEVEL = 0.95
 FLIPS_AT_ONCE = 500
 ROUNDING = 1e-9
+REACH = 3.0  # six times as far as the middle of a resample lies from that of all, in its standard deviation
 
 
 class Interval(NamedTuple):
@@ -50,7 +52,7 @@ def resample(dialogues: int, resamples: int, seed: int) -> np.ndarray:
 
 def mean_interval(values_DM: np.ndarray, counts_BD: np.ndarray) -> Interval:
     """Mean over dialogues with its bootstrap interval (BCa; Efron, 1987)."""
-    means_BM = np.einsum("bd,dm->bm", counts_BD, values_DM) / len(values_DM)
+    means_BM = counts_BD @ values_DM / len(values_DM)
     value_M = values_DM.mean(axis=0)
     return Interval(value_M, *bca_limits(means_BM, value_M, values_DM - value_M))
 
@@ -61,7 +63,9 @@ def median_interval(values_DM: np.ndarray, counts_BD: np.ndarray) -> Interval:
     The jackknife, from which an acceleration would come, says nothing of a median (Efron & Tibshirani, 1993,
     section 11.6); its influence, the sign of the distance, is not skewed.
     """
-    medians_BM = np.stack([_medians(values_D, counts_BD) for values_D in values_DM.T], axis=1)
+    order_DM = np.argsort(values_DM, axis=0, kind="stable")
+    reach = math.ceil(REACH * math.sqrt(len(values_DM)))
+    medians_BM = _medians(values_DM, order_DM, counts_BD, reach)
     value_M = np.median(values_DM, axis=0)
     return Interval(value_M, *bca_limits(medians_BM, value_M, np.zeros_like(values_DM)))
 
@@ -71,8 +75,8 @@ def ratio_interval(sums_DM: np.ndarray, weights_DM: np.ndarray, counts_BD: np.nd
 
     Where nothing is counted the mean is 0, as nothing was lost; resamples that count nothing are left out.
     """
-    top_BM = np.einsum("bd,dm->bm", counts_BD, sums_DM)
-    bottom_BM = np.einsum("bd,dm->bm", counts_BD, weights_DM)
+    top_BM = counts_BD @ sums_DM
+    bottom_BM = counts_BD @ weights_DM
     columns = [_ratio(*column) for column in zip(sums_DM.T, weights_DM.T, top_BM.T, bottom_BM.T, strict=True)]
     return Interval(*np.array(columns).reshape(-1, 3).T)
 
@@ -87,13 +91,24 @@ def _ratio(sums_D: np.ndarray, weights_D: np.ndarray, top_B: np.ndarray, bottom_
     return np.array([value, low[0], high[0]])
 
 
-def _medians(values_D: np.ndarray, counts_BD: np.ndarray) -> np.ndarray:
-    """Median of each resample: the values at the one or two middle places of the sorted draw."""
-    order = np.argsort(values_D, kind="stable")
-    drawn_BD = np.cumsum(counts_BD.astype(np.int16)[:, order], axis=1, dtype=np.int32)
-    middles = ((len(values_D) - 1) // 2, len(values_D) // 2)
-    places = [np.argmax(drawn_BD > middle, axis=1) for middle in middles]
-    return values_D[order][np.array(places)].mean(axis=0)
+def _medians(values_DM: np.ndarray, order_DM: np.ndarray, counts_BD: np.ndarray, reach: int) -> np.ndarray:
+    """Median of each resample: the values at the one or two middle places of the sorted draw.
+
+    They are looked for within ``reach`` of the middle of all values, and further away where one is not there.
+    """
+    dialogues = len(values_DM)
+    first, last = max(0, dialogues // 2 - reach), min(dialogues, dialogues // 2 + reach)
+    below_DM = np.zeros(values_DM.shape)
+    np.put_along_axis(below_DM, order_DM[:first], 1.0, axis=0)
+    below_BM = counts_BD @ below_DM
+    middles, found = ((dialogues - 1) // 2, dialogues // 2), []
+    for below_B, order_D, values_D in zip(below_BM.T, order_DM.T, values_DM.T, strict=True):
+        drawn_BW = below_B[:, None] + np.cumsum(counts_BD[:, order_D[first:last]], axis=1)
+        if below_B.max() > middles[0] or drawn_BW[:, -1].min() <= middles[1]:
+            return _medians(values_DM, order_DM, counts_BD, dialogues)
+        places = [np.argmax(drawn_BW > middle, axis=1) + first for middle in middles]
+        found.append(values_D[order_D][np.array(places)].mean(axis=0))
+    return np.stack(found, axis=1)
 
 
 def bca_limits(
@@ -142,7 +157,17 @@ def mcnemar(system_D: np.ndarray, baseline_D: np.ndarray) -> float:
     """
     won = int((system_D & ~baseline_D).sum())
     lost = int((~system_D & baseline_D).sum())
-    return float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
+    return _both_tails(min(won, lost), won + lost)
+
+
+@lru_cache(maxsize=4096)
+def _both_tails(heads: int, tosses: int) -> float:
+    """How likely a fair coin falls at least as unevenly as ``heads`` or fewer in ``tosses``."""
+    ways = term = 1
+    for head in range(heads):
+        term = term * (tosses - head) // (head + 1)
+        ways += term
+    return min(1.0, 2 * ways / 2**tosses)
 
 
 def draw_signs(dialogues: int, flips: int, seed: int) -> np.ndarray:
@@ -162,7 +187,7 @@ def sign_flip(differences_DM: np.ndarray, signs_BD: np.ndarray) -> np.ndarray:
     reached_M = np.zeros(differences_DM.shape[1], dtype=np.int64)
     for first in range(0, len(signs_BD), FLIPS_AT_ONCE):
         block_BD = signs_BD[first : first + FLIPS_AT_ONCE].astype(np.float64)
-        flipped_BM = np.abs(np.einsum("bd,dm->bm", block_BD, differences_DM))
+        flipped_BM = np.abs(block_BD @ differences_DM)
         reached_M += (flipped_BM >= observed_M * (1 - ROUNDING) - ROUNDING).sum(axis=0)
     return (reached_M + 1) / (len(signs_BD) + 1)
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.workflow.conftest import ROOT, count_jobs
 
-ANALYSES = {"analyse": 2, "draw_analyses": 1}
+ANALYSES = {"analyse_ranks": 1, "analyse_features": 1, "draw_analyses": 1}
 PAGES = {"write_report": 1, "write_summary": 1}
 EVALUATION = {"measure_ranks": 1, "write_explorer": 1, "write_runs": 1} | PAGES | ANALYSES
 
@@ -119,6 +119,11 @@ def test_an_edit_redoes_what_depends_on_it(finished, smoke, path, value, jobs):
     ("path", "value", "jobs"),
     [
         ("report.hits", [1, 5, 10], {"measure_ranks": 1} | PAGES | ANALYSES),
+        (
+            "report.analyses",
+            ["queries", "length", "stress"],
+            {"analyse_ranks": 1, "draw_analyses": 1} | PAGES,
+        ),
         ("report.runs_depth", 20, {"write_runs": 1} | PAGES),
         ("report.explorer", {"thumbnails": 3}, {"write_explorer": 1} | PAGES),
     ],

@@ -55,8 +55,18 @@ rule draw_analyses:
     input:
         tables=plan.analysed,
     output:
-        tables=plan.analysis_tables,
-        figures=plan.analysis_figures,
+        tables=[in_report(layout.table(name), f"tables/{name}", "Analyses", table=name) for name in plan.analyses],
+        figures=[
+            in_report(
+                layout.figure(f"{analysis}-{name}"),
+                f"figures/{analysis}",
+                "Analyses",
+                figure=analysis,
+                dialogues=name,
+            )
+            for analysis, name in plan.drawn_analyses
+        ],
+        pictures=[layout.picture(f"{analysis}-{name}") for analysis, name in plan.drawn_analyses],
     log:
         layout.log("draw_analyses"),
     benchmark:

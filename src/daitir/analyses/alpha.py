@@ -1,11 +1,12 @@
 """Weight of the text: DAR's sum with alpha = 0, 0.1, …, 1 at every round, from images alone to text alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from daitir.analyses.again import rank_again, samples_of, with_images
+from daitir.analyses.again import Variant, images_of, rank_variants, samples_of, variants_of
 from daitir.analyses.subject import Subject
 from daitir.analyses.tools import Drawing
 from daitir.fusions.options import DarOptions
@@ -14,23 +15,32 @@ from daitir.plots import Line, Pictures, line_pictures
 STEPS = tuple(step / 10 for step in range(11))
 
 
+def variants(subject: Subject) -> Iterator[Variant]:
+    """One of the first system of each encoder, reformulator and generator a step; all images are seen."""
+    seen = set()
+    for one in variants_of(subject):
+        if (materials := tuple(_materials(subject, one.system).values())) not in seen:
+            seen.add(materials)
+            drawn = images_of(samples_of(one.sources)).shape[1]
+            for alpha in STEPS:
+                yield replace(one, fusion=DarOptions(alpha={0: alpha}), count=drawn, weights=())
+
+
 def rows(subject: Subject) -> Iterator[dict[str, Any]]:
     """Rows (materials, alpha, round, measure); systems of one encoder, reformulator and generator share them.
 
     ``system`` is the first of them. All images that were drawn are summed, as in DAR's equation. The best
     alpha of a round is chosen here by the test queries: it bounds what any schedule could reach.
     """
-    seen = set()
-    for name, _, sources in with_images(subject):
-        system = subject.systems[name]
-        materials = {"encoder": system.encoder, "queries": system.queries, "images": system.images}
-        if tuple(materials.values()) in seen:
-            continue
-        seen.add(tuple(materials.values()))
-        samples = samples_of(sources)
-        for alpha in STEPS:
-            frame = rank_again(DarOptions(alpha={0: alpha}), (), samples)
-            yield from subject.measured(name, frame, **materials, alpha=alpha)
+    for variant, frame in rank_variants(subject, variants(subject)):
+        assert isinstance(variant.fusion, DarOptions)
+        materials = _materials(subject, variant.system)
+        yield from subject.measured(variant.system, frame, **materials, alpha=variant.fusion.alpha[0])
+
+
+def _materials(subject: Subject, name: str) -> dict[str, str | None]:
+    system = subject.systems[name]
+    return {"encoder": system.encoder, "queries": system.queries, "images": system.images}
 
 
 def figure(table: pd.DataFrame, drawing: Drawing) -> Pictures:

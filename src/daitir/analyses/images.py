@@ -6,10 +6,18 @@ from typing import Any
 
 import pandas as pd
 
-from daitir.analyses.again import rank_again, samples_of, with_images
+from daitir.analyses.again import Variant, rank_variants, variants_of
 from daitir.analyses.subject import Subject
 from daitir.analyses.tools import Drawing, headline, lines_by_system
 from daitir.plots import Pictures, line_pictures
+
+
+def variants(subject: Subject) -> Iterator[Variant]:
+    """Each system with 1, 2, … images, up to as many as were drawn."""
+    for one in variants_of(subject):
+        is_fixed = getattr(one.fusion, "images", None) is not None
+        for count in [one.count] if is_fixed else range(1, one.count + 1):
+            yield replace(one, count=count)
 
 
 def rows(subject: Subject) -> Iterator[dict[str, Any]]:
@@ -18,14 +26,8 @@ def rows(subject: Subject) -> Iterator[dict[str, Any]]:
     The first K images are seen, which come from the first K prompts. A fusion whose options fix its number of
     images is measured with that number alone; one that is trained sees K images with the weights it has.
     """
-    for name, fusion, sources in with_images(subject):
-        samples = samples_of(sources)
-        images_MKD = samples.images_MKD
-        assert images_MKD is not None
-        fixed = getattr(fusion, "images", None)
-        for count in [fixed] if fixed else range(1, images_MKD.shape[1] + 1):
-            seen = replace(samples, images_MKD=images_MKD[:, :count])
-            yield from subject.measured(name, rank_again(fusion, sources.weights, seen), images=count)
+    for variant, frame in rank_variants(subject, variants(subject)):
+        yield from subject.measured(variant.system, frame, images=variant.count)
 
 
 def figure(table: pd.DataFrame, drawing: Drawing) -> Pictures:

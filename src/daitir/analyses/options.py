@@ -11,6 +11,7 @@ from daitir.options import Options
 Analysis = Literal["queries", "length", "repetition", "changes", "gains", "images", "alpha", "stress", "cost"]
 Source = Literal["dialogues", "queries", "pictures", "corpus", "weights", "texts", "ranks", "seconds"]
 
+Kind = Literal["ranks", "features"]
 FROM_RANKS: tuple[Analysis, ...] = ("queries", "length", "repetition", "changes", "gains", "cost")
 RANKING: frozenset[Source] = frozenset({"dialogues", "queries", "pictures", "corpus", "weights", "ranks"})
 READS: dict[Analysis, frozenset[Source]] = {
@@ -24,6 +25,8 @@ READS: dict[Analysis, frozenset[Source]] = {
     "stress": RANKING,
     "cost": frozenset({"ranks", "seconds"}),
 }
+# Those of one kind are one job a dialogue set: what they read and rank is read and ranked once.
+KINDS: dict[Kind, tuple[Analysis, ...]] = {"ranks": FROM_RANKS, "features": ("images", "alpha", "stress")}
 WITHOUT_FIGURE: frozenset[Analysis] = frozenset({"gains"})
 
 

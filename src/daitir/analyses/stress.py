@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from daitir.analyses.again import rank_again, samples_of, with_images
+from daitir.analyses.again import Disturb, Variant, images_of, rank_variants, unchanged, variants_of
 from daitir.analyses.subject import Subject
 from daitir.analyses.tools import Drawing, headline, lines_by_system
 from daitir.errors import DaitirError
@@ -21,14 +21,9 @@ from daitir.samples import Samples
 WRONG_SHARE = 0.25
 
 
-def unchanged(samples: Samples) -> Samples:
-    """Nothing is wrong."""
-    return samples
-
-
 def shuffled_images(samples: Samples) -> Samples:
     """Each dialogue has the images of another one, of the same round: wrong in content, right in kind."""
-    return replace(samples, images_MKD=_images(samples)[_rows_of_others(samples)])
+    return replace(samples, images_MKD=images_of(samples)[_rows_of_others(samples)])
 
 
 def one_image(samples: Samples) -> Samples:
@@ -38,12 +33,12 @@ def one_image(samples: Samples) -> Samples:
     """
     mean_D = samples.corpus_ND.mean(axis=0, dtype=np.float64)
     constant_D = (mean_D / np.linalg.norm(mean_D)).astype(np.float32)
-    return replace(samples, images_MKD=np.broadcast_to(constant_D, _images(samples).shape).copy())
+    return replace(samples, images_MKD=np.broadcast_to(constant_D, images_of(samples).shape).copy())
 
 
 def first_images(samples: Samples) -> Samples:
     """The images of round 0 at every round: drawn from the caption, whatever was said since."""
-    return replace(samples, images_MKD=_images(samples)[_rows_of(samples, lambda round_: 0)])
+    return replace(samples, images_MKD=images_of(samples)[_rows_of(samples, lambda round_: 0)])
 
 
 def late_text(samples: Samples) -> Samples:
@@ -61,7 +56,7 @@ def wrong_text(samples: Samples) -> Samples:
     return replace(samples, text_MD=mixed_MD / np.linalg.norm(mixed_MD, axis=1, keepdims=True))
 
 
-STRESS: dict[str, Callable[[Samples], Samples]] = {
+STRESS: dict[str, Disturb] = {
     "none": unchanged,
     "shuffled images": shuffled_images,
     "one image": one_image,
@@ -71,21 +66,20 @@ STRESS: dict[str, Callable[[Samples], Samples]] = {
 }
 
 
+def variants(subject: Subject) -> Iterator[Variant]:
+    """Each system under every stress."""
+    for one in variants_of(subject):
+        for disturb in STRESS.values():
+            yield replace(one, disturb=disturb)
+
+
 def rows(subject: Subject) -> Iterator[dict[str, Any]]:
     """Rows (system with images, stress, round, measure); also ``gate``, the mean weight of the text."""
-    for name, fusion, sources in with_images(subject):
-        samples = samples_of(sources)
-        for stress, disturb in STRESS.items():
-            frame = rank_again(fusion, sources.weights, disturb(samples))
-            gates = frame.groupby("round")["gate"].mean()
-            for row in subject.measured(name, frame, stress=stress):
-                yield row | {"gate": gates[row["round"]]}
-
-
-def _images(samples: Samples) -> np.ndarray:
-    if samples.images_MKD is None:
-        raise DaitirError("stress of images needs the features of generated images")
-    return samples.images_MKD
+    names = {disturb: stress for stress, disturb in STRESS.items()}
+    for variant, frame in rank_variants(subject, variants(subject)):
+        gates = frame.groupby("round")["gate"].mean()
+        for row in subject.measured(variant.system, frame, stress=names[variant.disturb]):
+            yield row | {"gate": gates[row["round"]]}
 
 
 def partners(dialogue_ids: list[str]) -> dict[str, str]:

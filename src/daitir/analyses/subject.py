@@ -1,7 +1,7 @@
 """What is analysed: one dialogue set, its systems in the order of the config, and their files."""
 
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,10 @@ from daitir.statistics import mean_interval
 
 @dataclass(frozen=True)
 class Subject:
-    """One dialogue set and what is known of the systems on it; ``examples`` is how many queries are named."""
+    """One dialogue set and what is known of the systems on it; ``examples`` is how many queries are named.
+
+    ``ranked`` keeps what was ranked anew, by what was asked for.
+    """
 
     dialogues: str
     systems: dict[str, AnalysedSystem]
@@ -28,6 +31,7 @@ class Subject:
     resamples: int
     seed: int
     examples: int = 10
+    ranked: dict[Any, pd.DataFrame] = field(default_factory=dict, compare=False, repr=False)
 
     def ranks(self, system: str) -> pd.DataFrame:
         """Ranks table of a system."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from daitir import metrics
 from daitir.errors import DaitirError
-from daitir.evaluation.comparisons import LOWER_IS_BETTER, SIGN_FLIP, SIGNIFICANT, paired_test
+from daitir.evaluation.comparisons import DIGITS, LOWER_IS_BETTER, SIGN_FLIP, SIGNIFICANT, paired_test
 from daitir.evaluation.grounds import Ground, changed, values
 from daitir.evaluation.rankings import FLIPS, Evaluation
 from daitir.evaluation.resampling import (
@@ -29,7 +29,6 @@ from daitir.statistics import mean_interval, resample, sign_flip
 
 HOLDS, OPPOSITE, NOT_SHOWN = "holds", "the opposite is shown", "not shown"
 DOES_NOT_HOLD = "does not hold"
-DIGITS = 12  # beyond them a difference is that of the order of sums
 BOOTSTRAP, SWAP, SHUFFLE = "bootstrap interval", "swap", "shuffle"
 LESS_IS_BETTER = (*LOWER_IS_BETTER, "degradation_rate", "rank_drop")
 COLUMNS = (

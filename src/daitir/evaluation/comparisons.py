@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from daitir.evaluation.rankings import Evaluation, Measure, Ranking, columns, measures_by_round
+from daitir.evaluation.rankings import Evaluation, Measure, Ranking, measures_by_round
 from daitir.metrics import log_rank_integral
 from daitir.statistics import holm, mcnemar, mean_interval, sign_flip
 
 SIGNIFICANT = 0.05
+DIGITS = 12  # beyond them a difference is that of the order of sums
 BETTER, WORSE, NO_DIFFERENCE = "better", "worse", "no difference shown"
 MCNEMAR, SIGN_FLIP = "McNemar exact", "sign flip"
 LOWER_IS_BETTER = ("log_rank", "bri")
@@ -47,6 +48,7 @@ def _compare(evaluation: Evaluation, ranking: Ranking, baseline: Ranking) -> Ite
     for name, (measure, rounds) in _tested(evaluation, ranking).items():
         system_DM, baseline_DM = ranking.mean(measure), baseline.mean(measure)
         interval = mean_interval(system_DM - baseline_DM, evaluation.counts)
+        ends_3M = np.round(interval, DIGITS) + 0.0  # so that no difference is 0 and not -0 or -3e-18
         test, p_values = paired_test(name, system_DM, baseline_DM, evaluation.signs)
         for place, round_ in enumerate(rounds):
             yield {
@@ -57,8 +59,7 @@ def _compare(evaluation: Evaluation, ranking: Ranking, baseline: Ranking) -> Ite
                 "measure": name,
                 "system_value": system_DM[:, place].mean(),
                 "baseline_value": baseline_DM[:, place].mean(),
-                "difference": interval.value[place],
-                **{side: columns("", interval, place)[side] for side in ("low", "high")},
+                **dict(zip(("difference", "low", "high"), ends_3M[:, place], strict=True)),
                 "test": test,
                 "p": float(p_values[place]),
             }
@@ -76,7 +77,7 @@ def _tested(evaluation: Evaluation, ranking: Ranking) -> dict[str, tuple[Measure
 
 def paired_test(
     name: str, system_DM: np.ndarray, baseline_DM: np.ndarray, signs_BD: np.ndarray
-) -> tuple[str, Sequence[float] | np.ndarray]:
+) -> tuple[str, np.ndarray]:
     """Return the test of two systems on the same dialogues, and its p-values.
 
     McNemar for yes or no of one seed (hits, queries made worse); what is more (ranks, means over seeds) has
@@ -86,4 +87,4 @@ def paired_test(
     if not (is_share and all(np.isin(values, (0, 1)).all() for values in (system_DM, baseline_DM))):
         return SIGN_FLIP, sign_flip(system_DM - baseline_DM, signs_BD)
     pairs = zip(system_DM.T > 0, baseline_DM.T > 0, strict=True)
-    return MCNEMAR, [mcnemar(system_D, baseline_D) for system_D, baseline_D in pairs]
+    return MCNEMAR, np.array([mcnemar(system_D, baseline_D) for system_D, baseline_D in pairs])

@@ -1,8 +1,9 @@
 """Analyses and runs: what they read, their options, and the files to make."""
 
+from collections.abc import Callable
 from typing import Any, get_args
 
-from daitir.analyses.options import READS, WITHOUT_FIGURE, Analysis, Source
+from daitir.analyses.options import KINDS, READS, WITHOUT_FIGURE, Analysis, Kind, Source
 from daitir.config.parts import System
 from daitir.files import canonical_json
 from daitir.planning.inputs import StageInputs
@@ -52,15 +53,33 @@ class AnalysisPlan(StageInputs):
         return [self.layout.analysis(one, name) for one in self.analyses for name in self.config.evaluate]
 
     @property
+    def analysis_kinds(self) -> list[Kind]:
+        """Kinds of analyses that are asked for; a job does all of one kind on a dialogue set."""
+        return [kind for kind in KINDS if self.analyses_of(kind)]
+
+    def analyses_of(self, kind: Kind) -> list[Analysis]:
+        """Names of the analyses of one kind that are asked for."""
+        return [name for name in self.analyses if name in KINDS[kind]]
+
+    def analysed_of(self, kind: Kind) -> list[str]:
+        """Rows of every analysis of one kind, of the dialogue set of a job."""
+        return [self.layout.analysis(name, "{dialogues}") for name in self.analyses_of(kind)]
+
+    @property
     def analysis_tables(self) -> list[str]:
         """Tables of the analyses."""
         return [self.layout.table(name) for name in self.analyses]
 
     @property
+    def drawn_analyses(self) -> list[tuple[Analysis, str]]:
+        """Analyses that have a figure, each with every evaluated dialogue set."""
+        drawn = [one for one in self.analyses if one not in WITHOUT_FIGURE]
+        return [(one, name) for one in drawn for name in self.config.evaluate]
+
+    @property
     def analysis_figures(self) -> list[str]:
         """Figures of the analyses, in both forms."""
-        drawn = [one for one in self.analyses if one not in WITHOUT_FIGURE]
-        names = [f"{one}-{name}" for one in drawn for name in self.config.evaluate]
+        names = [f"{one}-{name}" for one, name in self.drawn_analyses]
         return [form(name) for name in names for form in (self.layout.figure, self.layout.picture)]
 
     def runs_options(self, w: Any) -> str:
@@ -69,26 +88,30 @@ class AnalysisPlan(StageInputs):
         code = code_revision("daitir.stages.write_runs")
         return canonical_json({"code": code, "systems": systems, "depth": self.config.report.runs_depth})
 
-    def analysis_options(self, w: Any) -> str:
-        """Options of one analysis of one dialogue set."""
-        known = self._systems(w)
-        systems = {name: self._analysed(one) for name, one in known.items()}
-        for analysed in systems.values():
-            if analysed["baseline"] not in known:
-                analysed["baseline"] = None
-        report = self.config.report
-        options = {
-            "code": code_revision("daitir.stages.analyse"),
-            "analysis_code": code_revision(f"daitir.analyses.{w.analysis}"),
-            "analysis": w.analysis,
-            "dialogues": w.dialogues,
-            "systems": systems,
-            "order": list(systems),
-            "hits": list(report.hits),
-            "resamples": report.resamples,
-            "seed": report.seed,
-        }
-        return canonical_json(options)
+    def analysis_options(self, kind: Kind) -> Callable[[Any], str]:
+        """Return a params function with the options of the analyses of one kind on a dialogue set."""
+
+        def options(w: Any) -> str:
+            names, known = self.analyses_of(kind), self._analysed_systems(kind, w.dialogues)
+            systems = {name: self._analysed(one) for name, one in known.items()}
+            for analysed in systems.values():
+                if analysed["baseline"] not in known:
+                    analysed["baseline"] = None
+            report = self.config.report
+            options = {
+                "code": code_revision("daitir.stages.analyse"),
+                "analysis_code": {name: code_revision(f"daitir.analyses.{name}") for name in names},
+                "analyses": names,
+                "dialogues": w.dialogues,
+                "systems": systems,
+                "order": list(systems),
+                "hits": list(report.hits),
+                "resamples": report.resamples,
+                "seed": report.seed,
+            }
+            return canonical_json(options)
+
+        return options
 
     def drawing_options(self, w: Any) -> str:
         """Options of the tables and figures of all analyses."""
@@ -104,38 +127,41 @@ class AnalysisPlan(StageInputs):
         }
         return canonical_json(options)
 
-    def analysis_inputs(self, w: Any) -> list[str]:
-        """Files that an analysis of a dialogue set reads, each once."""
-        found: dict[str, None] = {}
-        for sources in self._sources(w).values():
-            for role, paths in sources.items():
-                if role != "seconds":  # no rule makes them: they lie beside what the jobs made
-                    found |= dict.fromkeys([paths] if isinstance(paths, str) else paths)
-        return list(found)
+    def analysis_inputs(self, kind: Kind) -> Callable[[Any], list[str]]:
+        """Return an input function with the files that a job of one kind reads, each once."""
 
-    def analysis_sources(self, w: Any) -> str:
-        """Return the files that an analysis reads, by system and role, as one text."""
-        return canonical_json(self._sources(w))
+        def inputs(wildcards: Any) -> list[str]:
+            found: dict[str, None] = {}
+            for sources in self._sources(kind, wildcards.dialogues).values():
+                for role, paths in sources.items():
+                    if role != "seconds":  # no rule makes them: they lie beside what the jobs made
+                        found |= dict.fromkeys([paths] if isinstance(paths, str) else paths)
+            return list(found)
 
-    def _sources(self, w: Any) -> dict[str, dict[str, Any]]:
-        reads: frozenset[Source] = READS[w.analysis]
+        return inputs
+
+    def analysis_sources(self, kind: Kind) -> Callable[[Any], str]:
+        """Return a params function with the files that a job reads, by system and role, as one text."""
+        return lambda wildcards: canonical_json(self._sources(kind, wildcards.dialogues))
+
+    def _sources(self, kind: Kind, dialogues: str) -> dict[str, dict[str, Any]]:
+        reads: frozenset[Source] = frozenset().union(*(READS[name] for name in self.analyses_of(kind)))
         return {
             name: {
-                role: paths for role, paths in self._files(name, system, w.dialogues).items() if role in reads
+                role: paths for role, paths in self._files(name, system, dialogues).items() if role in reads
             }
-            for name, system in self._systems(w).items()
+            for name, system in self._analysed_systems(kind, dialogues).items()
         }
 
-    def _systems(self, w: Any) -> dict[str, System]:
-        """Return the systems of an analysis; those of a tuned encoder are not ranked anew, seed by seed.
+    def _analysed_systems(self, kind: Kind, dialogues: str) -> dict[str, System]:
+        """Return the systems of a job; those of a tuned encoder are not ranked anew, seed by seed.
 
         Where the baseline is such a system, there is no degradation rate against it.
         """
-        ranks_anew = "corpus" in READS[w.analysis]
         return {
             name: system
-            for name, system in self.config.systems_on(w.dialogues).items()
-            if not (ranks_anew and self.config.tuned(system.encoder))
+            for name, system in self.config.systems_on(dialogues).items()
+            if not (kind == "features" and self.config.tuned(system.encoder))
         }
 
     def _files(self, name: str, system: System, dialogues: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Analyse: one analysis of one dialogue set, from ranks or from stored features, to a tidy table."""
+"""Analyse: analyses of one dialogue set, from ranks or from stored features, to tidy tables."""
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 from pydantic import Field
@@ -18,11 +19,11 @@ KEYS = ["dialogues", "system", "round"]
 
 
 class AnalyseOptions(Options):
-    """The analysis, and how it measures; ``analysis_code`` stands for its own code."""
+    """The analyses, and how they measure; ``analysis_code`` stands for the code of each."""
 
     code: str
-    analysis_code: str
-    analysis: Analysis
+    analysis_code: dict[Analysis, str]
+    analyses: tuple[Analysis, ...] = Field(min_length=1)
     dialogues: str
     systems: dict[str, AnalysedSystem] = Field(min_length=1)
     order: tuple[str, ...]
@@ -32,8 +33,13 @@ class AnalyseOptions(Options):
     examples: int = Field(10, ge=1)
 
 
-def run(options: AnalyseOptions, sources: dict[str, SystemSources], output: Path) -> None:
-    """Write the rows of an analysis as CSV; a table without rows has a heading alone."""
+def run(options: AnalyseOptions, sources: dict[str, SystemSources], outputs: list[Path]) -> None:
+    """Write the rows of each analysis as CSV; a table without rows has a heading alone.
+
+    What several of them rank anew is ranked once.
+    """
+    if len(outputs) != len(options.analyses):
+        raise DaitirError(f"--output names {len(outputs)} tables of {len(options.analyses)}: name each")
     unknown = sorted(set(options.systems) - set(sources))
     if unknown:
         raise DaitirError(f"--sources lacks the files of system {unknown[0]!r}: name them")
@@ -47,9 +53,22 @@ def run(options: AnalyseOptions, sources: dict[str, SystemSources], output: Path
         options.seed,
         options.examples,
     )
-    found = list(load_analysis(options.analysis).rows(subject))
-    table = pd.DataFrame(found, columns=None if found else KEYS)
-    write_text(output, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    modules = [load_analysis(name) for name in options.analyses]
+    prepare(subject, modules)
+    for module, output in zip(modules, outputs, strict=True):
+        found = list(module.rows(subject))
+        table = pd.DataFrame(found, columns=None if found else KEYS)
+        write_text(output, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def prepare(subject: Subject, modules: list[ModuleType]) -> None:
+    """Rank together what the analyses that rank anew ask for."""
+    wanted = [one for module in modules if hasattr(module, "variants") for one in module.variants(subject)]
+    if wanted:
+        from daitir.analyses.again import rank_variants
+
+        for _ in rank_variants(subject, wanted):
+            pass
 
 
 def main() -> None:
@@ -58,7 +77,9 @@ def main() -> None:
     parser.add_argument(
         "--sources", required=True, metavar="JSON", help="files of each system, by their role"
     )
-    parser.add_argument("--output", type=Path, required=True, help="table, CSV")
+    parser.add_argument(
+        "--output", type=Path, nargs="+", required=True, help="tables, CSV, in the order of the analyses"
+    )
     call = parse_call(parser, AnalyseOptions)
     try:
         named = json.loads(call.arguments.sources)
