@@ -11,13 +11,18 @@ LAYERS = [
     {
         "errors",
         "files",
+        "locks",
+        "roots",
         "progress",
         "options",
         "provenance",
+        "seals",
+        "benchmarks",
         "layout",
         "command",
         "scratch",
         "compute",
+        "memory",
         "exact",
     },
     {
@@ -26,8 +31,11 @@ LAYERS = [
         "corpora",
         "queries",
         "shards",
+        "members",
+        "checkpoints",
         "images",
         "features",
+        "stores",
         "samples",
         "weights",
         "history",
@@ -41,6 +49,7 @@ LAYERS = [
     {"config"},
     {"planning"},
     {"preflight"},
+    {"verify", "status"},
     {"stages"},
 ]
 MODULES = sorted(

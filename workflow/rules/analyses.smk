@@ -10,8 +10,8 @@ rule write_runs:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=2_000,
-        runtime="1h",
+        mem_mb=gigabytes(2),
+        runtime=hours(1),
     params:
         options=plan.runs_options,
         results=lambda wildcards: layout.results,
@@ -34,8 +34,8 @@ rule analyse:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
-        runtime="8h",
+        mem_mb=gigabytes(8),
+        runtime=hours(8),
     params:
         options=plan.analysis_options,
         sources=plan.analysis_sources,
@@ -60,8 +60,8 @@ rule draw_analyses:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=2_000,
-        runtime="1h",
+        mem_mb=gigabytes(2),
+        runtime=hours(1),
     params:
         options=plan.drawing_options,
         results=lambda wildcards: layout.results,

@@ -12,6 +12,7 @@ from pathlib import Path
 from daitir.layout import TABLES, figure_names
 from daitir.planning.analyses import AnalysisPlan
 from daitir.planning.options import StageOptions
+from daitir.planning.resources import JobResources
 from daitir.planning.views import ViewComparisons
 
 
@@ -30,7 +31,7 @@ def one_of(names: Iterable[str]) -> str:
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-class Plan(StageOptions, AnalysisPlan, ViewComparisons):
+class Plan(StageOptions, JobResources, AnalysisPlan, ViewComparisons):
     """A validated config, seen by the rules: options and inputs of each stage, and what is to be made."""
 
     @property

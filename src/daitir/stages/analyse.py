@@ -11,8 +11,8 @@ from daitir.analyses.options import AnalysedSystem, Analysis, SystemSources
 from daitir.analyses.subject import Subject
 from daitir.command import parse_call, stage_parser
 from daitir.errors import DaitirError, exit_with_one_line
-from daitir.files import write_text
 from daitir.options import Options
+from daitir.seals import write_sealed
 
 KEYS = ["dialogues", "system", "round"]
 
@@ -49,7 +49,7 @@ def run(options: AnalyseOptions, sources: dict[str, SystemSources], output: Path
     )
     found = list(load_analysis(options.analysis).rows(subject))
     table = pd.DataFrame(found, columns=None if found else KEYS)
-    write_text(output, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    write_sealed(output, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
 def main() -> None:
