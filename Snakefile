@@ -7,6 +7,9 @@ if not workflow.overwrite_configfiles:
     configfile: "config.yaml"
 
 
+container: "envs/daitir.sif"  # envs/daitir.def makes it; used with --software-deployment-method apptainer
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/mini.smk"
 include: "workflow/rules/data.smk"

@@ -10,11 +10,11 @@ from PIL import Image
 
 from daitir.dialogues import Dialogue, write_dialogues
 from daitir.features import write_features
-from daitir.files import write_text
 from daitir.history import write_history
 from daitir.layout import Layout, shard_names
 from daitir.queries import Query, picks_shard, picture_key, write_queries
 from daitir.ranks import write_ranks
+from daitir.seals import write_sealed
 from daitir.shards import Picture, write_shard
 
 SET, SHARDS, ROUNDS, CANDIDATES = "few", 2, 3, 40
@@ -97,7 +97,7 @@ def write_training(layout, seed: int) -> None:
     training |= {"held_out": {"recall_at_10": 0.512}, "held_out_text_alone": {"recall_at_10": 0.498}}
     path = Path(layout.fusion("adafuse", "blip", "sd3", "llm", seed)) / "history.parquet"
     write_history(path, [], made("train") | {"training": training})
-    write_text(Path(layout.figure("training-adafuse")), FIGURE)
+    write_sealed(Path(layout.figure("training-adafuse")), FIGURE)
 
 
 def write_shard_files(layout, shard: str, dialogues: list[Dialogue]) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from daitir.features import read_features, write_features
-from daitir.files import write_text
 from daitir.fusions.oracle import best_of
 from daitir.layout import Layout, instance_name, shard_names
 from daitir.ranks import read_ranks, write_ranks
+from daitir.seals import write_sealed
 from daitir.stages import measure
 from daitir.tuning.history import write_tuning_history
 from tests.synthetic import FIGURE, SET, SHARDS, made, make_results
@@ -69,10 +69,10 @@ def make_trained(folder: Path) -> dict:
     write_ranks(Path(layout.ranks("text-dmcl", SET)), pd.concat(frames), record)
     chosen = best_of({name: read_ranks(Path(layout.ranks(name, SET))) for name in ("dar", "adafuse")})
     write_ranks(Path(layout.ranks("oracle", SET)), chosen, made("rank", fusion={"of": ["dar", "adafuse"]}))
-    write_text(Path(layout.figure("tuning-blip-dmcl")), FIGURE.replace("curve", "terms"))
+    write_sealed(Path(layout.figure("tuning-blip-dmcl")), FIGURE.replace("curve", "terms"))
     make_dar(layout)
     for name, seconds in SECONDS.items():
-        write_text(folder / "benchmarks" / f"{name}.tsv", f"s\th:m:s\n{seconds}\t0:00:00\n")
+        write_sealed(folder / "benchmarks" / f"{name}.tsv", f"s\th:m:s\n{seconds}\t0:00:00\n")
     tuned = {"encoder": "blip-dmcl", "queries": "llm", "method": "text", "baseline": "text"}
     dar = {
         "encoder": "blip-dmcl",
@@ -118,8 +118,8 @@ def make_dar(layout: Layout) -> None:
         write_features(Path(there), store.keys, store.matrix, store.provenance)
     lines = ["encoder,round,queries,agreement,faithful,hallucinated", "blip,0,12,0.5,0.4,0.4"]
     lines += [f"blip-dmcl.seed-{seed},0,12,{0.7 + 0.1 * seed},0.6,0.2" for seed in SEEDS]
-    write_text(Path(layout.table(f"views-blip-dmcl.{SET}")), "\n".join(lines) + "\n")
-    write_text(Path(layout.figure(f"views-blip-dmcl.{SET}")), FIGURE.replace("curve", "plane"))
+    write_sealed(Path(layout.table(f"views-blip-dmcl.{SET}")), "\n".join(lines) + "\n")
+    write_sealed(Path(layout.figure(f"views-blip-dmcl.{SET}")), FIGURE.replace("curve", "plane"))
 
 
 def order_of(config: dict) -> list[str]:

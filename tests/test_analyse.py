@@ -10,6 +10,7 @@ import pytest
 from daitir.analyses.options import KINDS, READS, WITHOUT_FIGURE, Analysis
 from daitir.errors import DaitirError
 from daitir.layout import Layout
+from daitir.seals import write_sealed
 from daitir.stages import analyse, draw_analyses
 from tests.analysed import SET, analysis_call, drawing_call, write_analysed
 
@@ -93,7 +94,7 @@ def test_tables_of_several_sets_are_joined_line_by_line(tmp_path):
     """A set without rows brings no line, and does not decide the heading."""
     paths = [tmp_path / name for name in "abc"]
     for path, text in zip(paths, ("h,e\n", "x,y\n1,2\n", "x,y\n3,4\n"), strict=True):
-        path.write_text(text)
+        write_sealed(path, text)
     assert draw_analyses.joined(paths) == "x,y\n1,2\n3,4\n"
     assert draw_analyses.joined(paths[:1]) == "h,e\n"
 

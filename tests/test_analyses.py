@@ -179,7 +179,7 @@ def test_broken_benchmark_file_is_named(tmp_path):
     """A line, no trace."""
     (tmp_path / "x.tsv").write_text("nothing\n")
     with pytest.raises(DaitirError, match="no benchmark file"):
-        cost.seconds(tmp_path / "x.tsv")
+        cost.seconds_in(tmp_path / "x.tsv")
 
 
 @pytest.mark.parametrize("module", [queries, length, repetition, changes, cost])

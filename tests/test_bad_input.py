@@ -27,12 +27,13 @@ from tests.bad_input import (
     ranks,
     settings,
     tools,
+    trust,
 )
 from tests.bad_input.calls import CASES, Models, Place
 
 PAGE = Path(__file__).parents[1] / "docs" / "bad-input.md"
 # Each enters its cases.
-MODULES = (analyses, data, disk, encoding, explorer, pictures, queries, ranks, settings, tools)
+MODULES = (analyses, data, disk, encoding, explorer, pictures, queries, ranks, settings, tools, trust)
 
 
 def rows_of(page):

@@ -12,6 +12,7 @@ from daitir.errors import DaitirError
 from daitir.features import read_features
 from daitir.files import digest_model
 from daitir.queries import Query, write_queries
+from daitir.seals import IN_MODEL, seal_folder
 from daitir.shards import Picture, write_shard
 from daitir.stages import encode
 from tests import tiny
@@ -91,7 +92,7 @@ def test_a_tuned_encoder_encodes_with_its_own_model(made, tmp_path, monkeypatch)
     weights["vision_proj.weight"] = -weights["vision_proj.weight"]
     save_file(weights, tuned / "model.safetensors", metadata={"format": "pt"})
     recipe = {"kind": "dmcl"}
-    (tuned / "provenance.json").write_text(json.dumps({"options": {"seed": 3, "tune": recipe}}))
+    seal_folder(tuned, tuned, {"options": {"seed": 3, "tune": recipe}}, IN_MODEL)
     record = record_of(made) | {"tuned": {"seed": 3, "recipe": recipe}}
     paths = {"list": made / "corpus.json", "images": made / "images"}
     other = call(made, "corpus", tmp_path / "b.h5", monkeypatch, record, tuned=tuned, **paths)
@@ -106,7 +107,7 @@ def test_a_tuned_encoder_encodes_with_its_own_model(made, tmp_path, monkeypatch)
         with pytest.raises(DaitirError, match=r"tuning differs between .*model and what is asked for"):
             call(made, "corpus", tmp_path / "c.h5", monkeypatch, other, tuned=tuned, **paths)
     (tuned / "provenance.json").unlink()
-    with pytest.raises(DaitirError, match=r"provenance\.json cannot be read .*: tune the encoder again"):
+    with pytest.raises(DaitirError, match=r"provenance\.json cannot be read .*: remove the folder"):
         call(made, "corpus", tmp_path / "c.h5", monkeypatch, record, tuned=tuned, **paths)
 
 

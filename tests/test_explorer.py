@@ -83,12 +83,11 @@ def test_pictures_are_there_for_the_chosen_dialogues_only(made_once):
 def test_explorer_is_the_same_bytes_each_time(made_once, tmp_path):
     """A second writing gives the same files."""
     folder, config, explorer = made_once
-    explore.run(explore_options(config), folder / "results", tmp_path / "again")
+    again = tmp_path / "again" / "explorer"
+    explore.run(explore_options(config), folder / "results", again)
     files = sorted(path.relative_to(explorer) for path in explorer.rglob("*") if path.is_file())
-    assert files == sorted(
-        path.relative_to(tmp_path / "again") for path in (tmp_path / "again").rglob("*") if path.is_file()
-    )
-    assert all((explorer / file).read_bytes() == (tmp_path / "again" / file).read_bytes() for file in files)
+    assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
+    assert all((explorer / file).read_bytes() == (again / file).read_bytes() for file in files)
 
 
 def test_without_thumbnails_no_image_is_read(tmp_path):

@@ -2,8 +2,7 @@
 
 import pytest
 
-from daitir.errors import DaitirError
-from daitir.files import atomic, digest_model, digest_text, inside, locked
+from daitir.files import atomic, digest_model, digest_text
 
 
 def test_atomic_file_appears_with_its_content(tmp_path):
@@ -21,20 +20,6 @@ def test_failed_writing_leaves_the_former_file(tmp_path):
     with pytest.raises(FileNotFoundError), atomic(path) as partial:
         partial.with_name("nowhere").read_text()
     assert path.read_text() == "old"
-
-
-def test_second_process_is_refused_a_scratch_folder(tmp_path):
-    """A lock is held once."""
-    refused = pytest.raises(DaitirError, match="another process works in")
-    with locked(tmp_path / "scratch"), refused, locked(tmp_path / "scratch"):
-        pass
-
-
-def test_lock_is_free_after_use(tmp_path):
-    """A folder can be locked again after the first has left."""
-    for _ in range(2):
-        with locked(tmp_path / "scratch"):
-            pass
 
 
 def test_border_between_texts_counts():
@@ -64,27 +49,3 @@ def test_of_a_huge_file_blocks_are_read(tmp_path, monkeypatch):
     one, end, middle, between = (digest_model(tmp_path / str(number)) for number in range(4))
     assert len({one, end, middle}) == 3
     assert between == one
-
-
-@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../secret.png", "a/../b.png"])
-def test_path_that_leaves_its_folder_is_refused(tmp_path, name):
-    """Absolute names and dots are refused by name."""
-    with pytest.raises(DaitirError, match="leaves its folder"):
-        inside(tmp_path, name, "corpus.json")
-
-
-def test_path_inside_its_folder_is_taken(tmp_path):
-    """Sub-folders are fine."""
-    assert inside(tmp_path, "sub/a..b.png", "corpus.json") == tmp_path / "sub" / "a..b.png"
-
-
-def test_links_in_a_folder_are_the_users_own(tmp_path):
-    """COCO may lie on another disk: a folder or a file of the corpus is then a link."""
-    disk, root = tmp_path / "disk", tmp_path / "coco"
-    for folder in (disk, root):
-        folder.mkdir()
-    (disk / "a.jpg").write_bytes(b"a")
-    (root / "unlabeled2017").symlink_to(disk)
-    (root / "b.jpg").symlink_to(disk / "a.jpg")
-    for name in ("unlabeled2017/a.jpg", "b.jpg"):
-        assert inside(root, name, "corpus.json").read_bytes() == b"a"

@@ -10,7 +10,7 @@ import yaml
 from daitir.config import load_config
 from daitir.errors import DaitirError
 from daitir.planning import Plan, one_of
-from daitir.preflight.jobs import Jobs
+from daitir.planning.jobs import Jobs
 
 ROOT = Path(__file__).parents[1]
 FEATURES = "results/smoke/features"

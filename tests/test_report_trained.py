@@ -7,6 +7,7 @@ import pytest
 from daitir.errors import DaitirError
 from daitir.features import read_features, write_features
 from daitir.layout import Layout
+from daitir.seals import write_sealed
 from daitir.stages import report
 from tests.synthetic import SET
 from tests.synthetic_trained import make_trained, order_of
@@ -84,9 +85,9 @@ def test_page_without_claims_has_no_section(run):
     folder, config, _ = run
     path = folder / "results/tables/claims.csv"
     rows = path.read_text()
-    path.write_text(rows.splitlines()[0] + "\n")
+    write_sealed(path, rows.splitlines()[0] + "\n")
     page = write(folder, config | {"report": config["report"] | {"claims": []}})
-    path.write_text(rows)
+    write_sealed(path, rows)
     assert "claims" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL).replace("claims: []", "")
 
 

@@ -60,7 +60,7 @@ def test_every_run_is_there_once(written):
     """A file a system, round and, where there are several, seed; and one with the judgements."""
     wanted = ((system, r, n) for system in SEEDS for r in range(ROUNDS) for n in range(SEEDS[system]))
     runs = {run_of(written, *which) for which in wanted}
-    found = {str(path) for path in (Path(written.results) / "runs").iterdir()}
+    found = {str(path) for path in (Path(written.results) / "runs").glob("[!.]*")}
     assert found == runs | {written.judgements(SET)}
 
 

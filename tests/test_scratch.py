@@ -1,8 +1,5 @@
 from contextlib import suppress
 
-import pytest
-
-from daitir.errors import DaitirError
 from daitir.scratch import scratch_for
 
 
@@ -24,9 +21,3 @@ def killed(folder, record):
         (mine / "done").write_text("x")
         raise KeyboardInterrupt
     return found
-
-
-def test_a_second_process_is_refused(tmp_path):
-    """Two of the same stage would write over each other."""
-    with scratch_for(tmp_path / "s", {}), pytest.raises(DaitirError, match="another process works in"):
-        scratch_for(tmp_path / "s", {}).__enter__()

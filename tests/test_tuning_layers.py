@@ -173,6 +173,15 @@ def test_a_saved_encoder_is_an_encoder(encoder, tmp_path):
     assert (tmp_path / "tuned" / "README.md").read_text() == "A card.\n"
 
 
+def test_a_saved_encoder_does_not_tell_what_it_read_last(encoder, tmp_path):
+    """A training that was killed after its last epoch reads nothing before it saves."""
+    for name in ("before", "after"):
+        save_encoder(encoder, tmp_path / name, {})
+        encoder.encode_texts(TEXTS)
+    files = {path.name: path.read_bytes() for path in (tmp_path / "before").iterdir()}
+    assert files == {path.name: path.read_bytes() for path in (tmp_path / "after").iterdir()}
+
+
 def test_a_blip_taken_at_another_size_keeps_that_size(tmp_path):
     """Tuned at 32 pixels, the model directory is one of 32 pixels."""
     options = tiny_encoders.options_of("blip", tiny_encoders.MAKERS["blip"](tmp_path / "blip"), image_size=32)

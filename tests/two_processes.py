@@ -1,5 +1,6 @@
-"""Run by ``accelerate launch``: the gradients of one batch, and then the whole stage, shared by processes."""
+"""Run by ``torch.distributed.run``: the gradients of a batch, then the whole stage, shared by processes."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def write_gradients(arguments: list[str], path: Path) -> None:
     tune.add_paths(parser)
     call = parse_call(parser, tune.TuneStageOptions, arguments)
     accelerator = Accelerator(cpu=True)
+    assert accelerator.num_processes == int(os.environ.get("WORLD_SIZE", "1"))  # and not one process twice
     encoder = load_for_tuning(call.options.encoder)
     choose_weights(encoder, text_side_alone=False)
     material, _ = tune.read_material(call.options, tune.sources_of(call.arguments), encoder)

@@ -54,7 +54,9 @@ def parse_call(
 def _join(record: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
     """Join the ``--how`` settings to the options, at every depth."""
     return record | {
-        name: _join(record[name], value) if isinstance(record.get(name), dict) else value
+        name: _join(record[name], value)
+        if isinstance(record.get(name), dict) and isinstance(value, dict)
+        else value
         for name, value in extra.items()
     }
 
@@ -62,7 +64,7 @@ def _join(record: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
 def _json_object(text: str, argument: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DaitirError(f"{argument} is not JSON ({error}): quote it as one argument") from None
     if not isinstance(value, dict):
         raise DaitirError(f"{argument} is not a JSON object")

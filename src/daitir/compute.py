@@ -9,6 +9,7 @@ by repeating their last item, and texts padded to a length that follows from the
 import importlib
 import os
 import pickle
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -54,15 +55,20 @@ def find_device(device: Device) -> str:
 @contextmanager
 def memory_of(model: str, device: str, advice: str) -> Iterator[None]:
     """Turn a lack of memory for ``model`` into one line; ``advice`` says what to do about it."""
-    import torch
-
     try:
         yield
     except RuntimeError as error:
-        said = any(sign in str(error) for sign in SIGNS_OF_NO_MEMORY)
-        if not said and not isinstance(error, torch.OutOfMemoryError):
+        if not says_no_memory(error):
             raise
         raise DaitirError(f"model {model} needs more memory than {device} has: {advice}") from error
+
+
+def says_no_memory(error: RuntimeError) -> bool:
+    """Return whether an error of torch is a lack of memory."""
+    import torch
+
+    said = any(sign in str(error) for sign in SIGNS_OF_NO_MEMORY)
+    return said or isinstance(error, torch.OutOfMemoryError)
 
 
 def batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
@@ -135,7 +141,11 @@ def require_vocabulary(model: str, tokenizer: Any) -> None:
 
 
 def call_loader(load: Any, model: str, **settings: Any) -> Any:
-    """Call one of the libraries' loaders; what it cannot load becomes one line."""
+    """Call one of the libraries' loaders; what it cannot load becomes one line.
+
+    Where code of the model may be met, ``settings`` say whether it is trusted; transformers would else ask
+    whoever sits at the terminal.
+    """
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
@@ -149,10 +159,31 @@ def call_loader(load: Any, model: str, **settings: Any) -> Any:
             f" ({found[:160]}): give a model with safetensors"
         ) from error
     except (*UNLOADABLE, SafetensorError, StrictDataclassError) as error:
+        if "trust_remote_code" in str(error):
+            raise DaitirError(
+                f"model {model} brings code of its own, which is not run: choose one that the library knows,"
+                " or, for a chat model or an answerer whose authors you trust, write"
+                " `trust_remote_code: true`"
+            ) from error
         raise DaitirError(
             f"model {model} cannot be loaded ({_beginning(error)}): is it a complete model folder, or a"
             " hub id that may be fetched from here?"
         ) from error
+
+
+def require_own_code(model: str, revision: str | None) -> None:
+    """Refuse a model, trusted to run code, that names code of another repository: only its own is trusted."""
+    from transformers import PreTrainedConfig
+    from transformers.models.auto.tokenization_auto import get_tokenizer_config
+
+    settings, _ = call_loader(PreTrainedConfig.get_config_dict, model, revision=revision)
+    for named in (settings, call_loader(get_tokenizer_config, model, revision=revision)):
+        for text in re.findall(r"'([^']*)--", str(named.get("auto_map"))):
+            if text != model:
+                raise DaitirError(
+                    f"model {model} wants to run code of {text}, which `trust_remote_code` does not trust:"
+                    " take a copy that holds the code itself, or another model"
+                )
 
 
 def _beginning(error: Exception) -> str:

@@ -6,28 +6,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from daitir.errors import DaitirError
-from daitir.files import write_text
 from daitir.readers.sources import read_json, require_unique, require_writable
+from daitir.roots import require_name, require_no_twins
+from daitir.seals import require_whole, write_sealed
 
 IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 def read_corpus(path: Path) -> list[str]:
     """Return the candidate keys of a corpus: image paths relative to its folder, each once."""
+    require_whole(path)
     names = read_json(path, "list")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise DaitirError(f"{path} is not a JSON list of image names: is it a corpus list?")
     for place, name in enumerate(names):
-        if not name.strip() or "\0" in name:
-            raise DaitirError(f"{path} entry {place} is {name!r}, which names no file: remove it")
         require_writable(name, f"{path} entry {place}")
+        require_name(name, f"{path} entry {place}")
     require_unique(names, path)
+    require_no_twins(names, str(path))
     return names
 
 
 def write_corpus(path: Path, names: list[str]) -> None:
     """Write a corpus list, one name a line."""
-    write_text(path, json.dumps(names, ensure_ascii=False, indent=0) + "\n")
+    write_sealed(path, json.dumps(names, ensure_ascii=False, indent=0) + "\n")
 
 
 def images_below(folder: Path) -> tuple[list[str], int]:
@@ -44,6 +46,8 @@ def images_below(folder: Path) -> tuple[list[str], int]:
         raise DaitirError(f"{folder} holds no image ({kinds}): mend `images:` of the corpus")
     for name in names:
         _require_text(name, folder)
+        require_name(name, str(folder), folder)
+    require_no_twins(names, str(folder))
     return names, len(files) - len(names)
 
 

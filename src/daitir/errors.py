@@ -13,10 +13,16 @@ class DaitirError(Exception):
         return " ".join(super().__str__().split())
 
 
+class DoneMeanwhileError(DaitirError):
+    """Nothing is left to do: another process that did the same finished it. No failure of a program."""
+
+
 def exit_with_one_line(command: Callable[[], None]) -> None:
     """Run ``command``; print an error the user can mend as one line and exit 1. A bug keeps its traceback."""
     try:
         command()
+    except DoneMeanwhileError as error:
+        print(f"note: {error}", file=sys.stderr)
     except DaitirError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

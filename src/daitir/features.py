@@ -1,8 +1,6 @@
 """Feature stores: HDF5 files of keys and unit vectors, read by key."""
 
-import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,8 +10,10 @@ import h5py
 import numpy as np
 
 from daitir.errors import DaitirError
-from daitir.files import atomic, digest_bytes
-from daitir.provenance import decode_provenance, encode_provenance, require_same
+from daitir.files import atomic
+from daitir.provenance import require_same
+from daitir.seals import content_digest, seal, unseal
+from daitir.stores import new_store, open_store, rows_in
 
 CHUNK_ROWS = 1024
 UNIT_TOLERANCE = 1e-3
@@ -30,6 +30,7 @@ class Features:
     matrix: np.ndarray
     provenance: dict[str, Any]
     truncated: np.ndarray | None = None
+    content: str | None = None
 
     def rows(self, keys: Sequence[str], source: str = "features") -> np.ndarray:
         """Return the vectors of ``keys`` in their order; a key that is missing stops the work by its name.
@@ -48,7 +49,12 @@ class Features:
     @property
     def digest(self) -> str:
         """Digest of names and vectors; how they were split over files does not count."""
-        return digest_bytes(["\n".join(self.keys).encode(), np.ascontiguousarray(self.matrix).tobytes()])
+        return self.content or _content(self.keys, self.matrix, self.truncated)
+
+
+def _content(keys: Sequence[str], matrix: np.ndarray, truncated: np.ndarray | None) -> str:
+    names, flags = "\n".join(keys).encode(), b"" if truncated is None else np.ascontiguousarray(truncated)
+    return content_digest([names, np.ascontiguousarray(matrix), flags])
 
 
 def write_features(
@@ -61,54 +67,34 @@ def write_features(
     """Write one finished feature store, rows sorted by key; equal features give equal bytes."""
     matrix = np.asarray(matrix, dtype=np.float32)
     require_unit_rows(keys, matrix, path)
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    names = np.array([keys[row].encode() for row in order], dtype=object)
+    keys, matrix, truncated = _sorted(keys, matrix, truncated)
+    names = [key.encode() for key in keys]
+    text = h5py.string_dtype("utf-8", max(map(len, names), default=1))
     chunk = (max(1, min(CHUNK_ROWS, len(keys))), matrix.shape[1])
-    with atomic(path) as partial, _new_store(partial) as store:
-        store.attrs["provenance"] = encode_provenance(record)
-        store.create_dataset("keys", data=names, dtype=h5py.string_dtype("utf-8"), track_times=False)
-        store.create_dataset("features", data=matrix[order], chunks=chunk, track_times=False)
+    sealed = seal(record, path, _content(keys, matrix, truncated))
+    with atomic(path) as partial, new_store(partial) as store:
+        store.attrs["provenance"] = sealed
+        store.create_dataset("keys", data=np.array(names, dtype=text), track_times=False)
+        store.create_dataset("features", data=matrix, chunks=chunk, track_times=False)
         if truncated is not None:
-            store.create_dataset("truncated", data=truncated[order], track_times=False)
+            store.create_dataset("truncated", data=truncated, track_times=False)
 
 
-@contextmanager
-def _new_store(path: Path) -> Iterator[h5py.File]:
-    """Yield a store to fill. HDF5 crashes on a full disk, so its writes go through a file of our own."""
-    with _Patient(path, "w+b") as file:
-        with h5py.File(file, "w", libver="v110") as store:
-            yield store
-        if file.fault is not None:
-            raise file.fault
-
-
-class _Patient(io.FileIO):
-    """A file that keeps its first fault and hears out all further writes, for whoever asks at the end."""
-
-    fault: OSError | None = None
-
-    def write(self, data: Any) -> int:
-        """Write all of ``data``."""
-        rest = memoryview(data).cast("B")
-        while rest and self.fault is None:
-            try:
-                rest = rest[super().write(rest) :]
-            except OSError as error:
-                self.fault = error
-        return memoryview(data).nbytes
-
-    def truncate(self, size: int | None = None) -> int:
-        """Cut or extend the file."""
-        try:
-            return super().truncate(size)
-        except OSError as error:
-            self.fault = self.fault or error
-            return size or 0
+def _sorted(
+    keys: Sequence[str], matrix: np.ndarray, truncated: np.ndarray | None
+) -> tuple[list[str], np.ndarray, np.ndarray | None]:
+    """Return the rows of a store in the order of their keys."""
+    if all(one < next_ for one, next_ in pairwise(keys)):
+        return list(keys), matrix, truncated
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return [keys[row] for row in order], matrix[order], None if truncated is None else truncated[order]
 
 
 def read_features(*paths: Path) -> Features:
     """Read one or more feature stores of one making as one table, sorted by key."""
     stores = [_read_one(Path(path)) for path in paths]
+    if len(stores) == 1:
+        return stores[0]
     makings = {str(path): store.provenance.get("options") for path, store in zip(paths, stores, strict=True)}
     require_same("making of features", makings)
     widths = {store.matrix.shape[1] for store in stores}
@@ -116,48 +102,37 @@ def read_features(*paths: Path) -> Features:
         raise DaitirError(
             f"features beside {paths[0]} have widths {sorted(widths)}: remove them and run again"
         )
-    keys = [key for store in stores for key in store.keys]
-    matrix = np.concatenate([store.matrix for store in stores])
     flags = [store.truncated for store in stores if store.truncated is not None]
-    truncated = np.concatenate(flags) if len(flags) == len(stores) else None
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    names = [keys[row] for row in order]
-    for one, next_ in pairwise(names):
+    keys, matrix, truncated = _sorted(
+        [key for store in stores for key in store.keys],
+        np.concatenate([store.matrix for store in stores]),
+        np.concatenate(flags) if len(flags) == len(stores) else None,
+    )
+    for one, next_ in pairwise(keys):
         if one == next_:
             raise DaitirError(
                 f"key {one!r} stands twice beside {paths[0]}: remove these stores and run again"
             )
-    return Features(
-        names, matrix[order], stores[0].provenance, None if truncated is None else truncated[order]
-    )
+    return Features(keys, matrix, stores[0].provenance, truncated)
 
 
 def _read_one(path: Path) -> Features:
-    with _opened(path) as store:
-        keys = [key.decode() for key in store["keys"][:]]
-        matrix = store["features"][:]
+    with open_store(path) as (store, data):
+        sealed = unseal(store.attrs.get("provenance"), path)
+        keys = [key.decode() for key in store["keys"][:].tolist()]
+        matrix = rows_in(store["features"], data)
         truncated = store["truncated"][:] if "truncated" in store else None
-        record = decode_provenance(store.attrs.get("provenance"), path)
-    require_unit_rows(keys, matrix, path)
-    return Features(keys, matrix, record, truncated)
+        found = _content(keys, matrix, truncated)
+        if found != sealed.content:
+            require_unit_rows(keys, matrix, path)
+        sealed.require(found)
+    return Features(keys, matrix, sealed.record, truncated, found)
 
 
 def features_provenance(path: Path) -> dict[str, Any]:
     """Return who made a feature store, without reading its vectors."""
-    with _opened(path) as store:
-        return decode_provenance(store.attrs.get("provenance"), path)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    """Yield a store to read; what is wrong with it becomes one line."""
-    if not path.exists():
-        raise DaitirError(f"{path} does not exist: run snakemake to make it")
-    try:
-        with h5py.File(path) as store:
-            yield store
-    except (OSError, KeyError) as error:
-        raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
+    with open_store(path) as (store, _):
+        return unseal(store.attrs.get("provenance"), path).record
 
 
 def require_unit_rows(keys: Sequence[str], matrix: np.ndarray, path: Path) -> None:
@@ -166,7 +141,9 @@ def require_unit_rows(keys: Sequence[str], matrix: np.ndarray, path: Path) -> No
         raise DaitirError(
             f"{path}: {matrix.shape} features for {len(keys)} keys; remove the file and run again"
         )
-    length = np.linalg.norm(matrix.astype(np.float64), axis=1)
+    blocks = (matrix[start : start + CHUNK_ROWS] for start in range(0, len(matrix), CHUNK_ROWS))
+    lengths = [np.linalg.norm(block.astype(np.float64), axis=1) for block in blocks]
+    length = np.concatenate([*lengths, np.empty(0)])
     wrong = np.flatnonzero(~(np.abs(length - 1) <= UNIT_TOLERANCE))
     if len(wrong):
         raise DaitirError(
@@ -177,5 +154,5 @@ def require_unit_rows(keys: Sequence[str], matrix: np.ndarray, path: Path) -> No
 
 def count_features(path: Path) -> int:
     """Return how many features a store holds, without reading them."""
-    with _opened(path) as store:
+    with open_store(path) as (store, _):
         return int(store["keys"].shape[0])

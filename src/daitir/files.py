@@ -1,6 +1,5 @@
-"""Files that are either finished or absent, their digests, and a lock for scratch folders."""
+"""Files that are either finished or absent, and their digests."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from daitir.errors import DISK_IS_FULL, DaitirError
+from daitir.locks import held
 
 WHOLE_DIGEST_LIMIT = 64 * 2**20
 BLOCK = 64 * 2**10
@@ -21,12 +21,12 @@ BLOCKS = 65
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to, and move it into place on success.
 
-    A killed job leaves its partial file; the next attempt writes over it.
+    A killed job leaves its partial file; the next attempt writes over it. Two that write the same file do so
+    one after the other.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    with naming(path):
+    with naming(path), held(path.with_name(f".{path.name}.lock"), path):
         yield partial
         flush_to_disk(partial)
         partial.replace(path)
@@ -57,20 +57,6 @@ def flush_to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[Path]:
-    """Hold a scratch folder alone; a second process that wants it is refused, a killed one frees it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DaitirError(
-                f"another process works in {folder}: wait for it or end it, then run again"
-            ) from None
-        yield folder
 
 
 def canonical_json(value: Any) -> str:
@@ -118,14 +104,3 @@ def _sample(file: Path) -> bytes:
 def _block(stream: BinaryIO, size: int, place: int) -> bytes:
     stream.seek((size - BLOCK) * place // (BLOCKS - 1))
     return stream.read(BLOCK)
-
-
-def inside(root: Path, name: str, source: str) -> Path:
-    """Path of ``name`` under ``root``; absolute names and ``..`` are refused.
-
-    Names come from files that others wrote, links inside the root from whoever keeps the data: COCO on
-    another disk, a tree of git-annex or DVC. So the name alone is looked at; links are followed anywhere.
-    """
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise DaitirError(f"{source}: {name!r} leaves its folder {root}: use a path inside it, without `..`")
-    return Path(root) / name

@@ -5,9 +5,8 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from daitir.tables import read_table, write_table
+from daitir.tables import column_names, read_table, write_table
 
 HITS = "hits_at_10"
 SCHEMA = pa.schema(
@@ -41,7 +40,7 @@ def write_history(path: Path, rows: list[dict[str, Any]], record: dict[str, Any]
 
 def read_history(path: Path) -> pd.DataFrame:
     """Read a history; ``hits_at_10`` is null in one from before it was measured."""
-    if not Path(path).exists() or HITS in pq.read_schema(path).names:
+    if HITS in column_names(path):
         return read_table(path, SCHEMA).to_pandas()
     older = SCHEMA.remove(SCHEMA.get_field_index(HITS))
     return read_table(path, older).to_pandas().reindex(columns=SCHEMA.names)

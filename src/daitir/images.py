@@ -15,32 +15,43 @@ from daitir.errors import DaitirError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 WHITE_OF_16_BITS = 65_535
+LONGEST = 200  # characters of a decoder's own words
 MOST_PIXELS = 100_000_000  # far above any camera's picture, far below what fills the memory
+# Whatever its name, a file is read as one of these: PIL knows fifty more, and hands some to other programs.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
 
 
 def decode_image(data: bytes, source: str, near: int | None = None) -> Image.Image:
     """Return the RGB image in ``data`` as one sees it: upright, on white where it is transparent.
 
-    ``source`` names it in errors. A JPEG may come smaller, not below ``near`` pixels a side: that is fast.
+    ``source`` names it in errors. A JPEG may come smaller, not below ``near`` pixels a side: that is fast. Of
+    what moves the first picture is taken. The size is looked at before a pixel is unpacked.
     """
     try:
-        image = Image.open(io.BytesIO(data))
-        if image.width * image.height > MOST_PIXELS:
-            raise DaitirError(
-                f"{source} is absurdly large ({image.width} x {image.height} pixels): replace or remove it"
-            )
-        if near is not None:
-            image.draft("RGB", (near, near))
-        image.load()
-        return _upright(_in_rgb(image, source), _orientation(image))
-    except Image.DecompressionBombError:
-        raise DaitirError(f"{source} is absurdly large: replace or remove it") from None
+        return _decoded(data, source, near)
+    except DaitirError:
+        raise
     except Image.UnidentifiedImageError:
         raise DaitirError(f"{source} is not an image that can be read: replace or remove it") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:
+        # A decoder may raise whatever it likes on damaged bytes, MemoryError and IndexError among it.
+        said = " ".join(str(error).split())[:LONGEST] or type(error).__name__
+        raise DaitirError(f"{source} is damaged or cut short ({said}): fetch it again or remove it") from None
+
+
+def _decoded(data: bytes, source: str, near: int | None) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise DaitirError(f"{source} is absurdly large: replace or remove it") from None
+    if image.width * image.height > MOST_PIXELS:
         raise DaitirError(
-            f"{source} is damaged or cut short ({error}): fetch it again or remove it"
-        ) from None
+            f"{source} is absurdly large ({image.width} x {image.height} pixels): replace or remove it"
+        )
+    if near is not None:
+        image.draft("RGB", (near, near))
+    image.load()
+    return _upright(_in_rgb(image, source), _orientation(image))
 
 
 def _in_rgb(image: Image.Image, source: str) -> Image.Image:

@@ -3,7 +3,10 @@
 Arguments may be names or Snakemake wildcards such as ``"{dialogues}"``.
 """
 
+import re
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 TABLES = ("by_round", "by_seed", "summary", "degradation", "comparisons", "gates", "claims")
 FIGURES = ("hits", "degradation", "gate")
@@ -26,6 +29,10 @@ class Layout:
     def simulated(self, simulation: str) -> str:
         """Simulated dialogues, JSON Lines."""
         return f"{self.results}/simulated/{simulation}.jsonl"
+
+    def simulated_provenance(self, simulation: str) -> str:
+        """Who simulated the dialogues: JSON Lines have no header."""
+        return f"{self.results}/simulated/{simulation}.provenance.json"
 
     def queries(self, reformulator: str, dialogues: str, shard: str) -> str:
         """Query texts and prompts of one shard, ``{s}-of-{n}``."""
@@ -134,3 +141,42 @@ def parts_of_instance(name: str) -> tuple[str, int | None]:
 def shard_names(count: int) -> list[str]:
     """Return the shards of a dialogue set; the count is in the name, so another split overwrites nothing."""
     return [f"{shard}-of-{count}" for shard in range(count)]
+
+
+@cache
+def _places() -> list[re.Pattern[str]]:
+    """Return a pattern for the path of every kind of file below a results folder."""
+    layout, name = Layout(""), "{}"
+    fusion, tuned = layout.fusion(*[name] * 5), layout.tuned_encoder(name, name)
+    files = [
+        layout.dialogues(name),
+        layout.corpus_list(name),
+        layout.simulated(name),
+        layout.queries(*[name] * 3),
+        layout.images(*[name] * 4),
+        layout.corpus_features(name, name),
+        layout.query_features(*[name] * 3),
+        layout.image_features(*[name] * 5),
+        *(f"{fusion}/{file}" for file in ("model.safetensors", "history.parquet")),
+        *(f"{tuned}/{file}" for file in ("model", "history.parquet")),
+        layout.ranks(name, name),
+        f"{layout.results}/runs/{name}.trec",
+        layout.judgements(name),
+        layout.analysis(name, name),
+        layout.table(name),
+        layout.figure(name),
+        layout.picture(name),
+        layout.report,
+        layout.summary,
+        layout.explorer,
+    ]
+    return [re.compile(f"(?:^|/){re.escape(file[1:]).replace(re.escape(name), '[^/]+')}$") for file in files]
+
+
+def place_of(path: Path) -> str | None:
+    """Return the place of a path in its results folder, ``ranks/dar/val.parquet``; None for any other path.
+
+    The last parts of the path tell: where the results folder itself lies does not matter.
+    """
+    found = [match[0].lstrip("/") for place in _places() if (match := place.search(Path(path).as_posix()))]
+    return max(found, key=len, default=None)

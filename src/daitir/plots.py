@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from daitir.files import atomic, write_text
+from daitir.seals import write_sealed
 
 INK, SOFT, PAPER = "#24292f", "#8c959f", "#ffffff"
 COLOURS = ("#7b8591", "#0a78b5", "#d4620a", "#0f9470", "#b5559a", "#c48a00", "#4f9fd8", "#8a6d3b")
@@ -78,9 +78,8 @@ class Pictures(NamedTuple):
 
     def write(self, path: Path) -> None:
         """Write the SVG to ``path`` and the PNG beside it."""
-        write_text(path, self.svg)
-        with atomic(path.with_suffix(".png")) as partial:
-            partial.write_bytes(self.png)
+        write_sealed(path, self.svg)
+        write_sealed(path.with_suffix(".png"), self.png)
 
 
 def line_figure(

@@ -2,7 +2,6 @@
 
 import ast
 import importlib.util
-import json
 import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +10,7 @@ from typing import Any
 
 from daitir import __version__
 from daitir.errors import DaitirError
-from daitir.files import canonical_json, digest_bytes
+from daitir.files import digest_bytes
 
 COMPANIONS = {".j2", ".jinja", ".html", ".css", ".js"}
 PACKAGES = ("torch", "diffusers", "transformers")
@@ -42,20 +41,6 @@ def made_by_these_versions(path: Path, record: dict[str, Any]) -> bool:
         return True
     print(f"note: {path} was made by other versions: not taken", file=sys.stderr, flush=True)
     return False
-
-
-def encode_provenance(record: dict[str, Any]) -> str:
-    """Return the record as canonical JSON."""
-    return canonical_json(record)
-
-
-def decode_provenance(text: str | bytes | None, path: Path) -> dict[str, Any]:
-    """Return the record found in a file; a file without one was not made by daitir."""
-    if not text:
-        raise DaitirError(
-            f"{path} carries no provenance: it was not written by daitir; remove it and run again"
-        )
-    return json.loads(text)
 
 
 def require_same(what: str, records: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Image shards: WebDataset tars of generated images, byte-stable, with the provenance in the tar's header.
 
-A picture that somebody published is not copied: its member is a symbolic link to the file, and its record
-holds the digest of the file's bytes.
+The record of each picture holds the digest of its bytes. A picture that somebody published is not copied: its
+member is a symbolic link to the file, and the digest is that of the file's bytes.
 """
 
 import io
@@ -9,13 +9,15 @@ import json
 import os
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from daitir.errors import DaitirError
 from daitir.files import atomic, canonical_json, digest_bytes
-from daitir.provenance import decode_provenance, encode_provenance
+from daitir.members import checked_members, read_linked
+from daitir.seals import content_digest, seal, unseal
 
 PROVENANCE = "daitir.provenance"
 
@@ -37,14 +39,28 @@ class Picture:
 
 def write_shard(path: Path, pictures: Iterable[Picture], record: dict[str, Any]) -> None:
     """Write one finished tar: members sorted, no times or owners, so equal pictures are equal bytes."""
-    header = {PROVENANCE: encode_provenance(record)}
+    ordered = sorted(pictures, key=lambda picture: picture.key)
+    made = [_record_of(picture) for picture in ordered]
+    names = [f"{picture.key}.{picture.format}" for picture in ordered]
+    header = {PROVENANCE: seal(record, path, _content(zip(names, made, strict=True)))}
     with (
         atomic(path) as partial,
         tarfile.open(partial, "w", format=tarfile.PAX_FORMAT, pax_headers=header) as tar,
     ):
-        for picture in sorted(pictures, key=lambda picture: picture.key):
-            _add(tar, f"{picture.key}.{picture.format}", picture.data, picture.link)
-            _add(tar, f"{picture.key}.json", canonical_json(picture.meta).encode())
+        for picture, name, text in zip(ordered, names, made, strict=True):
+            _add(tar, name, picture.data, picture.link)
+            _add(tar, f"{picture.key}.json", text)
+
+
+def _record_of(picture: Picture) -> bytes:
+    """Return the record of a picture as it is stored: with the digest of its bytes."""
+    digest = {} if picture.link is not None else {"digest": digest_bytes([picture.data])}
+    return canonical_json(picture.meta | digest).encode()
+
+
+def _content(members: Iterable[tuple[str, bytes]]) -> str:
+    """Digest of a shard: the names of its pictures and their records, which have the pictures' digests."""
+    return content_digest(part for name, made in members for part in (name.encode(), made))
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes, link: Path | None = None) -> None:
@@ -61,26 +77,15 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes, link: Path | None = None)
 def read_shard(path: Path, keys: Collection[str] | None = None) -> Iterator[Picture]:
     """Yield the pictures of a shard in the order of their keys; with ``keys``, only those.
 
-    A linked picture whose file is gone or has changed since is refused by its name.
+    A picture that is not what was written, or whose linked file is gone or has changed since, is refused by
+    its name.
     """
-    try:
-        with tarfile.open(path, "r:") as tar:
-            _require_end(path)
-            waiting: dict[str, tarfile.TarInfo] = {}
-            for member in tar:
-                key, _, format_ = member.name.partition(".")
-                if keys is not None and key not in keys:
-                    continue
-                if format_ == "json":
-                    yield _read_picture(tar, waiting.pop(key), json.loads(_bytes_of(tar, member, path)), path)
-                else:
-                    waiting[key] = member
-    except FileNotFoundError:
-        raise DaitirError(f"{path} does not exist: run snakemake to make it") from None
-    except (tarfile.TarError, EOFError, KeyError, ValueError, OSError) as error:
-        raise DaitirError(f"{path} is damaged ({error}): remove it and run again") from None
-    if waiting:
-        raise DaitirError(f"{path} ends before the record of {next(iter(waiting))}: remove it and run again")
+    for key, (place, made) in _index(Path(path)).items():
+        if keys is None or key in keys:
+            meta = json.loads(made)
+            if place.link is None:
+                del meta["digest"]
+            yield Picture(key, _read(place, key), place.format, meta, place.link)
 
 
 def _require_end(path: Path) -> None:
@@ -93,21 +98,12 @@ def _require_end(path: Path) -> None:
             raise DaitirError(f"{path} is cut short at {size} bytes: remove it and run again")
 
 
-def _read_picture(tar: tarfile.TarFile, member: tarfile.TarInfo, meta: dict[str, Any], path: Path) -> Picture:
-    key, _, format_ = member.name.partition(".")
-    if not member.issym():
-        return Picture(key, _bytes_of(tar, member, path), format_, meta)
-    link = Path(member.linkname)
-    return Picture(key, _linked(link, meta["digest"], key, path), format_, meta, link)
-
-
 def _linked(link: Path, digest: str, key: str, path: Path) -> bytes:
-    try:
-        data = link.read_bytes()
-    except OSError:
+    data = read_linked(link)
+    if data is None:
         raise DaitirError(
             f"{link}, the picture {key} of {path}, is gone: bring it back, or remove the shard and run again"
-        ) from None
+        )
     if digest_bytes([data]) != digest:
         raise DaitirError(
             f"{link}, the picture {key} of {path}, has changed since: bring it back, or remove the shard and"
@@ -128,6 +124,7 @@ class _Place(NamedTuple):
     offset: int
     size: int
     link: Path | None
+    format: str
     digest: str
 
 
@@ -141,7 +138,7 @@ class ShardPictures:
         self._places: dict[str, _Place] = {}
         records: dict[str, bytes] = {}
         for shard in shards:
-            for key, place, made in _index(shard):
+            for key, (place, made) in _index(Path(shard)).items():
                 if key in self._places:
                     raise DaitirError(
                         f"picture {key} is in {self._places[key].shard} and in {shard}: remove one of them"
@@ -158,52 +155,81 @@ class ShardPictures:
 
     def read(self, key: str) -> bytes:
         """Return the encoded bytes of a picture."""
-        place = self._places[key]
-        if place.link is not None:
-            return _linked(place.link, place.digest, key, place.shard)
-        with place.shard.open("rb") as stream:
-            stream.seek(place.offset)
-            return stream.read(place.size)
+        return _read(self._places[key], key)
 
 
-def _index(shard: Path) -> Iterator[tuple[str, _Place, bytes]]:
-    """Yield key, place and record of each picture of a shard."""
-    try:
+def _read(place: _Place, key: str) -> bytes:
+    """Return the bytes of a picture, which must be those that were written."""
+    if place.link is not None:
+        return _linked(place.link, place.digest, key, place.shard)
+    with place.shard.open("rb") as stream:
+        stream.seek(place.offset)
+        data = stream.read(place.size)
+    if digest_bytes([data]) != place.digest:
+        raise DaitirError(f"{place.shard} is damaged at the picture {key}: remove it and run again")
+    return data
+
+
+def _index(shard: Path) -> dict[str, tuple[_Place, bytes]]:
+    """Return place and record of each picture of a shard, which must hold just what was written."""
+    found: dict[str, tuple[_Place, bytes]] = {}
+    names: list[tuple[str, bytes]] = []
+    with _opened(shard) as tar:
         _require_end(shard)
-        with tarfile.open(shard, "r:") as tar:
-            waiting: dict[str, tarfile.TarInfo] = {}
-            for member in tar:
-                key, _, format_ = member.name.partition(".")
-                if format_ != "json":
-                    waiting[key] = member
-                    continue
-                made, picture = _bytes_of(tar, member, shard), waiting.pop(key)
-                link = Path(picture.linkname) if picture.issym() else None
-                digest = json.loads(made)["digest"] if link else ""
-                yield key, _Place(shard, picture.offset_data, picture.size, link, digest), made
-    except FileNotFoundError:
-        raise DaitirError(f"{shard} does not exist: run snakemake to make it") from None
-    except (tarfile.TarError, EOFError, KeyError, ValueError) as error:
-        raise DaitirError(f"{shard} is damaged ({error}): remove it and run again") from None
-    if waiting:
-        raise DaitirError(f"{shard} ends before the record of {next(iter(waiting))}: remove it and run again")
+        sealed = unseal(tar.pax_headers.get(PROVENANCE), shard)
+        waiting: dict[str, tarfile.TarInfo] = {}
+        for member in checked_members(tar, shard, {PROVENANCE}, _has_links(sealed.record)):
+            key, _, format_ = member.name.partition(".")
+            if format_ != "json":
+                waiting[key] = member
+                continue
+            made, picture = _bytes_of(tar, member, shard), waiting.pop(key)
+            found[key] = _place(picture, made, shard), made
+            names.append((picture.name, made))
+        if waiting:
+            raise DaitirError(
+                f"{shard} ends before the record of {next(iter(waiting))}: remove it and run again"
+            )
+        sealed.require(_content(names))
+    return found
+
+
+def _has_links(record: dict[str, Any]) -> bool:
+    """Tell whether a shard is one of links: others hold pictures, and a link there is somebody else's."""
+    options = record.get("options")
+    generator = options.get("generator") if isinstance(options, dict) else None
+    return isinstance(generator, dict) and generator.get("kind") == "released"
+
+
+def _place(picture: tarfile.TarInfo, made: bytes, shard: Path) -> _Place:
+    link = Path(picture.linkname) if picture.issym() else None
+    format_ = picture.name.partition(".")[2]
+    return _Place(shard, picture.offset_data, picture.size, link, format_, json.loads(made)["digest"])
 
 
 def shard_provenance(path: Path) -> dict[str, Any]:
     """Return who made a shard."""
+    with _opened(Path(path)) as tar:
+        return unseal(tar.pax_headers.get(PROVENANCE), path).record
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    """Yield a shard to read; what is wrong with it becomes one line."""
     try:
         with tarfile.open(path, "r:") as tar:
-            return decode_provenance(tar.pax_headers.get(PROVENANCE), path)
+            yield tar
     except FileNotFoundError:
         raise DaitirError(f"{path} does not exist: run snakemake to make it") from None
-    except (tarfile.TarError, OSError) as error:
-        raise DaitirError(f"{path} is damaged ({error}): remove it and run again") from None
+    except DaitirError:
+        raise
+    except Exception as error:
+        # Damaged headers end in errors of every kind, RecursionError and MemoryError among them.
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DaitirError(f"{path} is damaged ({said}): remove it and run again") from None
 
 
 def count_pictures(path: Path) -> int:
     """Return how many pictures a shard holds; none is read."""
-    try:
-        with tarfile.open(path, "r:") as tar:
-            return sum(not member.name.endswith(".json") for member in tar)
-    except (tarfile.TarError, OSError) as error:
-        raise DaitirError(f"{path} is damaged ({error}): remove it and run again") from None
+    with _opened(Path(path)) as tar:
+        return sum(not member.name.endswith(".json") for member in tar)

@@ -10,35 +10,54 @@ import pyarrow.parquet as pq
 
 from daitir.errors import DaitirError
 from daitir.files import atomic, digest_bytes
-from daitir.provenance import decode_provenance, encode_provenance
+from daitir.seals import seal, unseal
 
 PROVENANCE = b"daitir.provenance"
 
 
 def write_table(path: Path, table: pa.Table, record: dict[str, Any]) -> None:
     """Write one finished Parquet file; equal tables and records give equal bytes."""
+    plain = table.replace_schema_metadata(None)
+    sealed = seal(record, path, table_digest(_as_read(plain)))
     with atomic(path) as partial:
-        pq.write_table(
-            table.replace_schema_metadata({PROVENANCE: encode_provenance(record).encode()}),
-            partial,
-            compression="zstd",
-        )
+        _store(plain.replace_schema_metadata({PROVENANCE: sealed.encode()}), partial)
+
+
+def _store(table: pa.Table, where: Any) -> None:
+    # The sums of pages keep damaged ones from the decoders; the seal covers all the rest.
+    pq.write_table(table, where, compression="zstd", write_page_checksum=True)
+
+
+def _as_read(table: pa.Table) -> pa.Table:
+    """Return a table as it comes back from a file: what lies under nulls is not stored."""
+    sink = pa.BufferOutputStream()
+    _store(table, sink)
+    return pq.read_table(pa.BufferReader(sink.getvalue()))
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """Read a table and check that it has the columns and types of ``schema``."""
+    """Read a table and check that it is what was written and has the columns and types of ``schema``."""
     with _refusing(path):
-        table = pq.read_table(path, partitioning=None)
+        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
     if table.schema.remove_metadata() != schema:
         raise DaitirError(f"{path} has other columns than {schema.names}: remove it and run again")
+    unseal((table.schema.metadata or {}).get(PROVENANCE), path).require(table_digest(table))
     return table
 
 
 def table_provenance(path: Path) -> dict[str, Any]:
     """Return who made a table."""
+    return unseal((_schema(path).metadata or {}).get(PROVENANCE), path).record
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the names of a table's columns."""
+    return list(_schema(path).names)
+
+
+def _schema(path: Path) -> pa.Schema:
     with _refusing(path):
-        schema = pq.read_schema(path)
-    return decode_provenance((schema.metadata or {}).get(PROVENANCE), path)
+        return pq.read_schema(path)
 
 
 @contextmanager
@@ -48,7 +67,7 @@ def _refusing(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise DaitirError(f"{path} does not exist: run snakemake to make it") from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
 
 

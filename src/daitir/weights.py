@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from daitir.errors import DaitirError
 from daitir.files import atomic, digest_bytes
-from daitir.provenance import decode_provenance, encode_provenance
+from daitir.seals import seal, unseal
 
 PROVENANCE = "daitir.provenance"
 
@@ -21,7 +21,8 @@ def write_weights(path: Path, tensors: dict[str, Tensor], record: dict[str, Any]
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic(path) as partial:
         # One key: the order of several would not be fixed.
-        partial.write_bytes(save(plain, metadata={PROVENANCE: encode_provenance(record)}))
+        sealed = seal(record, path, weights_digest(plain))
+        partial.write_bytes(save(plain, metadata={PROVENANCE: sealed}))
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -34,7 +35,9 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
-    return tensors, decode_provenance(metadata.get(PROVENANCE), path)
+    sealed = unseal(metadata.get(PROVENANCE), path)
+    sealed.require(weights_digest(tensors))
+    return tensors, sealed.record
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
@@ -59,7 +62,17 @@ def _shape(shapes: dict[str, torch.Size], name: str) -> str:
 
 
 def weights_digest(tensors: dict[str, Tensor]) -> str:
-    """Digest of names and values."""
+    """Digest of names, types, shapes and values."""
     return digest_bytes(
-        part for name in sorted(tensors) for part in (name.encode(), tensors[name].cpu().numpy().tobytes())
+        part
+        for name in sorted(tensors)
+        for part in (
+            f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode(),
+            _bytes(tensors[name]),
+        )
     )
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    # By bytes, for NumPy has no bfloat16.
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()

@@ -11,6 +11,7 @@ from daitir.dialogues import read_dialogues, write_dialogues
 from daitir.features import read_features, write_features
 from daitir.queries import read_queries, write_queries
 from daitir.ranks import read_ranks, write_ranks
+from daitir.seals import write_sealed
 from tests.analysed import SET, analysis_call, drawing_call, write_analysed
 from tests.bad_input.calls import Call, Place, call, case, cases
 
@@ -83,7 +84,9 @@ def nothing_analysed(place: Place) -> Call:
 @case("draw_analyses", "an analysis that is cut short")
 def half_analysed(place: Place) -> Call:
     """A table without the end of its last line."""
-    place.write(f"analyses/queries/{SET}.csv", "dialogues,system,round\nfew,dar")
+    table = place.folder / f"analyses/queries/{SET}.csv"
+    write_sealed(table, "dialogues,system,round\nfew,dar,0\n")
+    table.write_text("dialogues,system,round\nfew,dar")
     return Call(tuple(drawing_call(str(place.folder))))
 
 

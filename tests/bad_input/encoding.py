@@ -184,9 +184,9 @@ def other_encoder(place: Place) -> Call:
     return texts(place, **known)
 
 
-def shard(place: Place, *pictures: Picture) -> Path:
-    """Write an image shard."""
-    write_shard(place.folder / "i.tar", pictures, provenance("generate", {}))
+def shard(place: Place, *pictures: Picture, kind: str = "diffusers") -> Path:
+    """Write an image shard of a kind of generator."""
+    write_shard(place.folder / "i.tar", pictures, provenance("generate", {"generator": {"kind": kind}}))
     return place.folder / "i.tar"
 
 
@@ -228,7 +228,9 @@ def damaged_picture(place: Place) -> Call:
 def behind_a_link(place: Place, data: bytes | None) -> Call:
     """A published picture that was linked and is no longer what it was."""
     link = place.folder / "published.png"
-    shard(place, Picture("d0_r0_k1", b"", "png", {"digest": digest_bytes([picture()])}, link))
+    shard(
+        place, Picture("d0_r0_k1", b"", "png", {"digest": digest_bytes([picture()])}, link), kind="released"
+    )
     if data is not None:
         place.write("published.png", data)
     return pictures(place)

@@ -17,8 +17,10 @@ from daitir.layout import Layout
 from daitir.provenance import provenance
 from daitir.ranks import ranks_provenance, read_ranks, write_ranks
 from daitir.samples import Sources
+from daitir.seals import write_sealed
 from daitir.shards import read_shard, shard_provenance, write_shard
 from daitir.stages import measure
+from daitir.stores import sum_up
 from daitir.weights import write_weights
 from tests.bad_input.calls import Call, Place, call, case, cases
 from tests.sample_files import ENCODER, World, write_world
@@ -42,6 +44,7 @@ def set_row(path: Path, row: int, value: float) -> None:
     """Change a row of a feature store behind its back."""
     with h5py.File(path, "r+") as store:
         store["features"][row] = value
+    sum_up(path)
 
 
 def cut(path: Path) -> None:
@@ -53,6 +56,7 @@ def without_provenance(path: Path) -> None:
     """Make a store look like one of another program."""
     with h5py.File(path, "r+") as store:
         del store.attrs["provenance"]
+    sum_up(path)
 
 
 Change = Callable[[Sources], None]
@@ -210,7 +214,7 @@ def lose_pictures(_: dict[str, Any], layout: Layout) -> None:
 
 def cut_lines(path: Path, lines: int) -> None:
     """Leave the first lines of a text."""
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[:lines]))
+    write_sealed(path, "".join(path.read_text().splitlines(keepends=True)[:lines]))
 
 
 def cut_features(_: dict[str, Any], layout: Layout) -> None:
@@ -230,7 +234,7 @@ def lose_images(config: dict[str, Any], _: Layout) -> None:
         "a table that is not there": lambda _, layout: Path(layout.table("by_round")).unlink(),
         "a table that is cut short": lambda _, layout: cut(Path(layout.table("by_round"))),
         "a table that lacks a row": lambda _, layout: cut_lines(Path(layout.table("by_round")), 9),
-        "a table of another program": lambda _, layout: Path(layout.table("gates")).write_text("\n"),
+        "a table of another program": lambda _, layout: write_sealed(Path(layout.table("gates")), "\n"),
         "a figure that is cut short": lambda _, layout: cut(Path(layout.figure(f"hits-{SET}"))),
         "a feature store that is cut short": cut_features,
         "a corpus image that is gone": lose_images,

@@ -10,8 +10,8 @@ rule write_runs:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=2_000,
-        runtime="1h",
+        mem_mb=gigabytes(2),
+        runtime=hours(1),
     params:
         options=plan.runs_options,
         results=lambda wildcards: layout.results,
@@ -38,8 +38,8 @@ for kind in plan.analysis_kinds:
         conda:
             "../../envs/daitir.yaml"
         resources:
-            mem_mb=lambda wildcards, attempt: 8_000 * attempt,
-            runtime="8h",
+            mem_mb=gigabytes(8),
+            runtime=hours(8),
         params:
             options=plan.analysis_options(kind),
             sources=plan.analysis_sources(kind),
@@ -74,8 +74,8 @@ rule draw_analyses:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=2_000,
-        runtime="1h",
+        mem_mb=gigabytes(2),
+        runtime=hours(1),
     params:
         options=plan.drawing_options,
         results=lambda wildcards: layout.results,

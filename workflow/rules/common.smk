@@ -4,17 +4,21 @@ from daitir.config import load_config, require_files
 from daitir.errors import DaitirError
 from daitir.fetch import BENCHMARKS
 from daitir.planning import Plan, jobs_use_this_python, one_of
+from daitir.planning.resources import gigabytes, hours
+from daitir.planning.snapshot import config_of_run
 from daitir.provenance import code_revision
+from daitir.roots import allow_links
 from snakemake.exceptions import WorkflowError
 
 jobs_use_this_python(Path(workflow.basedir) / "src")
 
 try:
-    plan = Plan(load_config(config))
+    plan = Plan(load_config(config_of_run(config, starts_it=workflow.is_main_process)))
     require_files(plan.config)
 except DaitirError as error:
     raise WorkflowError(str(error)) from None
 layout = plan.layout
+allow_links(plan.config.links)
 
 
 wildcard_constraints:

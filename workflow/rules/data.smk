@@ -37,7 +37,7 @@ rule list_corpus:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=1_000,
+        mem_mb=gigabytes(1),
     params:
         options=plan.list_options,
     shell:
@@ -58,7 +58,7 @@ rule import_dialogues:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=2_000,
+        mem_mb=gigabytes(2),
     params:
         options=plan.import_options,
     shell:
@@ -85,8 +85,8 @@ rule simulate:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 24_000 * attempt,
-        runtime="8h",
+        mem_mb=gigabytes(24),
+        runtime=hours(8),
         gpu=plan.gpu("simulation", "simulation"),
     params:
         options=plan.simulate_options,

@@ -14,16 +14,19 @@ rule tune_encoder:
         layout.benchmark("encoders", "{encoder}", "seed-{seed}")
     conda:
         "../../envs/daitir.yaml"
+    threads: plan.processes
     resources:
-        mem_mb=lambda wildcards, attempt: 32_000 * attempt,
-        runtime="24h",
-        gpu=plan.gpu("encoder", "encoder"),
+        mem_mb=gigabytes(32),
+        runtime=hours(24),
+        nodes=1,
+        gpu=plan.gpus_to_tune,
     params:
+        launcher=plan.launcher,
         options=plan.tune_options,
         how=plan.how_to_tune,
         scratch=layout.scratch("encoders", "{encoder}", "seed-{seed}"),
     shell:
-        "python -m daitir.stages.tune"
+        "{params.launcher} -m daitir.stages.tune"
         " --options {params.options:q}"
         " --how {params.how:q}"
         " --dialogues {input.dialogues:q}"
@@ -52,7 +55,7 @@ rule plot_tuning:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=1_000,
+        mem_mb=gigabytes(1),
     params:
         options=plan.plot_options,
     shell:
@@ -90,8 +93,8 @@ rule compare_views:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
-        runtime="2h",
+        mem_mb=gigabytes(8),
+        runtime=hours(2),
     params:
         options=plan.view_options,
         encoders=plan.view_encoders,

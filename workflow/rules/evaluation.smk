@@ -10,8 +10,8 @@ rule rank_candidates:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
-        runtime="1h",
+        mem_mb=gigabytes(8),
+        runtime=hours(1),
     params:
         options=plan.rank_options,
     shell:
@@ -38,7 +38,7 @@ rule rank_oracle:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=2_000,
+        mem_mb=gigabytes(2),
     params:
         options=plan.oracle_options,
     shell:
@@ -72,8 +72,8 @@ rule measure_ranks:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=4_000,
-        runtime="1h",
+        mem_mb=gigabytes(4),
+        runtime=hours(1),
     params:
         options=plan.measure_options,
         results=lambda wildcards: layout.results,
@@ -102,8 +102,8 @@ rule write_report:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=4_000,
-        runtime="1h",
+        mem_mb=gigabytes(4),
+        runtime=hours(1),
     params:
         options=plan.report_options,
         results=lambda wildcards: layout.results,
@@ -130,8 +130,8 @@ rule write_explorer:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=4_000,
-        runtime="1h",
+        mem_mb=gigabytes(4),
+        runtime=hours(1),
     params:
         options=plan.explore_options,
         results=lambda wildcards: layout.results,
@@ -157,7 +157,7 @@ rule write_summary:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=4_000,
+        mem_mb=gigabytes(4),
     params:
         options=plan.summary_options,
         results=lambda wildcards: layout.results,

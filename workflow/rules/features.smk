@@ -12,8 +12,8 @@ rule encode_corpus:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
-        runtime="4h",
+        mem_mb=gigabytes(8),
+        runtime=hours(4),
         gpu=plan.gpu("encoder", "encoder"),
     params:
         options=plan.encode_image_options,
@@ -43,8 +43,8 @@ rule encode_queries:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
-        runtime="1h",
+        mem_mb=gigabytes(8),
+        runtime=hours(1),
         gpu=plan.gpu("encoder", "encoder"),
     params:
         options=plan.encode_text_options,
@@ -91,8 +91,8 @@ rule encode_images:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
-        runtime="2h",
+        mem_mb=gigabytes(8),
+        runtime=hours(2),
         gpu=plan.gpu("encoder", "encoder"),
     params:
         options=plan.encode_image_options,

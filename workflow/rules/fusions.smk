@@ -28,8 +28,8 @@ rule train_fusion:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 8_000 * attempt,
-        runtime="2h",
+        mem_mb=gigabytes(8),
+        runtime=hours(2),
         gpu=plan.gpu("fusion", "fusion"),
     params:
         options=plan.train_options,
@@ -71,7 +71,7 @@ rule plot_training:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=1_000,
+        mem_mb=gigabytes(1),
     params:
         options=plan.plot_options,
     shell:

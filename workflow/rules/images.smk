@@ -12,8 +12,8 @@ rule generate_images:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 48_000 * attempt,
-        runtime="4h",
+        mem_mb=gigabytes(48),
+        runtime=hours(4),
         gpu=plan.gpu("generator", "generator"),
     params:
         options=plan.generate_options,

@@ -27,7 +27,7 @@ rule make_mini:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=1_000,
+        mem_mb=gigabytes(1),
     params:
         code=code_revision("daitir.mini.make"),
     shell:
@@ -48,7 +48,7 @@ rule make_stand_ins:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=1_000,
+        mem_mb=gigabytes(1),
     params:
         code=code_revision("daitir.mini.stand_ins"),
         limit=64,
@@ -72,6 +72,9 @@ rule train_mini_autoencoder:
         layout.benchmark("mini", "autoencoder")
     conda:
         "../../envs/daitir.yaml"
+    resources:
+        mem_mb=gigabytes(8),
+        runtime=hours(24),
     params:
         scratch=f"{MINI_SCRATCH}/autoencoder",
     shell:
@@ -93,6 +96,9 @@ rule train_mini_sd3:
         layout.benchmark("mini", "sd3")
     conda:
         "../../envs/daitir.yaml"
+    resources:
+        mem_mb=gigabytes(8),
+        runtime=hours(24),
     params:
         scratch=f"{MINI_SCRATCH}/sd3",
     shell:
@@ -113,6 +119,9 @@ rule train_mini_blip:
         layout.benchmark("mini", "blip")
     conda:
         "../../envs/daitir.yaml"
+    resources:
+        mem_mb=gigabytes(8),
+        runtime=hours(24),
     params:
         scratch=f"{MINI_SCRATCH}/blip",
     shell:
@@ -132,6 +141,9 @@ rule train_mini_llm:
         layout.benchmark("mini", "llm")
     conda:
         "../../envs/daitir.yaml"
+    resources:
+        mem_mb=gigabytes(8),
+        runtime=hours(24),
     params:
         scratch=f"{MINI_SCRATCH}/llm",
     shell:
@@ -151,6 +163,9 @@ rule train_mini_questioner:
         layout.benchmark("mini", "questioner")
     conda:
         "../../envs/daitir.yaml"
+    resources:
+        mem_mb=gigabytes(8),
+        runtime=hours(24),
     params:
         scratch=f"{MINI_SCRATCH}/questioner",
     shell:

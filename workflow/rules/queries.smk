@@ -12,8 +12,8 @@ rule reformulate_dialogues:
     conda:
         "../../envs/daitir.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 24_000 * attempt,
-        runtime="4h",
+        mem_mb=gigabytes(24),
+        runtime=hours(4),
         gpu=plan.gpu("reformulator", "reformulator"),
     params:
         options=plan.reformulate_options,

@@ -1,14 +1,13 @@
 """Cost against effect: seconds a query, of Snakemake's benchmark files, by Hits@k (DAR, section 5.4)."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from daitir.analyses.subject import Subject
 from daitir.analyses.tools import Drawing, headline, lines_by_system
-from daitir.errors import DaitirError
+from daitir.benchmarks import seconds_in
 from daitir.plots import Pictures, line_pictures
 
 
@@ -27,19 +26,11 @@ def rows(subject: Subject) -> Iterator[dict[str, Any]]:
         frame = subject.ranks(name)
         seeds = frame["seed"].nunique()
         queries = len(frame) / seeds
-        spent = {stage: sum(map(seconds, files)) / queries for stage, files in sources.seconds.items()}
+        spent = {stage: sum(map(seconds_in, files)) / queries for stage, files in sources.seconds.items()}
         spent["rank"] = spent.get("rank", 0.0) / seeds  # one job ranks with all of them
         stages = ("reformulate", "generate", "encode", "rank")
         columns = {f"seconds_{stage}": spent.get(stage, 0.0) for stage in stages}
         yield from subject.measured(name, frame, seconds=sum(spent.values()), **columns)
-
-
-def seconds(file: Path) -> float:
-    """Wall seconds of a job."""
-    try:
-        return float(pd.read_csv(file, sep="\t")["s"].iloc[-1])
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise DaitirError(f"{file} is no benchmark file of Snakemake ({error}): remove it") from None
 
 
 def figure(table: pd.DataFrame, drawing: Drawing) -> Pictures:

@@ -16,6 +16,7 @@ from daitir.errors import DaitirError
 from daitir.options import Device, Dtype, Options, how
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+KEY_ITSELF = re.compile(r"(?=.*[a-z])(?=.*[0-9]).{20,}")  # hf_..., gsk_...: no variable is called like that
 OURS = {"model", "messages", "stream", "n"}  # fields of a request that `extra_body` leaves alone
 SECRET = re.compile("key|token|auth|secret|password|header|credential", re.IGNORECASE)
 TOKENS_OF_TEXT = re.compile("(?:tokens|token_ids)$")  # max_tokens, stop_token_ids: no secrets
@@ -71,7 +72,8 @@ class OpenAIChatOptions(ChatSettings):
     def _refuse_secrets(cls, values: Any) -> Any:
         """Refuse a key in the config; seen as a whole, for the fault of a single field quotes its value."""
         if isinstance(values, dict):
-            if not VARIABLE.fullmatch(str(values.get("api_key_env", "OPENAI_API_KEY"))):
+            variable = str(values.get("api_key_env", "OPENAI_API_KEY"))
+            if not VARIABLE.fullmatch(variable) or KEY_ITSELF.fullmatch(variable):
                 raise ValueError("api_key_env is the NAME of the environment variable that holds the key")
             _check_address(str(values.get("base_url", "http://localhost")))
             if not isinstance(values.get("extra_body", {}), dict):

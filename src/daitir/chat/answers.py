@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+from daitir.errors import DaitirError
 from daitir.files import digest_text, write_text
 
 MARKUP = re.compile(
@@ -32,6 +33,8 @@ def fault(text: str, finished: bool, max_new_tokens: int) -> str | None:
         return f"chat markup in it: {text[:60]!r}"
     if not clean(text):
         return "empty"
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        return f"half a character in it: {text[:60]!a}"
     if len(clean(text).splitlines()) > 1:
         return f"more than one line: {text[:60]!r}"
     return None
@@ -44,7 +47,7 @@ class AnswerStore:
         self.folder = folder
         self._found: dict[str, str] = {}
         for file in sorted(folder.glob("answers-*.json")) if folder else []:
-            self._found.update(json.loads(file.read_text(encoding="utf-8")))
+            self._found.update(_read(file))
 
     def __contains__(self, key: str) -> bool:
         return digest_text(key) in self._found
@@ -59,4 +62,17 @@ class AnswerStore:
         named = {digest_text(key): text for key, text in answers.items()}
         self._found.update(named)
         if self.folder is not None:
-            write_text(self.folder / f"answers-{digest_text(*sorted(named))}.json", json.dumps(named))
+            text = json.dumps(named)
+            write_text(self.folder / f"answers-{digest_text(text)}.json", text)
+
+
+def _read(file: Path) -> dict[str, str]:
+    """Return the answers in a file, whose name holds the digest of its text."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        text = ""
+    if file.stem != f"answers-{digest_text(text)}":
+        raise DaitirError(f"{file} is damaged: remove it and run again; its answers are asked for anew")
+    found: dict[str, str] = json.loads(text)
+    return found

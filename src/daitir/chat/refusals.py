@@ -1,5 +1,6 @@
 """What an OpenAI-compatible server says when it does not answer, in one line and without the key."""
 
+from itertools import groupby
 from typing import Any
 
 import openai
@@ -12,6 +13,7 @@ LONGEST = 300  # characters of a server's own words
 MOST_MODELS = 10  # that a refusal lists
 SECONDS_FOR_MODELS = 10.0
 SHORTEST_SECRET = 8  # a shorter key ("EMPTY", "none") is no secret, and may be a word of an honest answer
+TELLING = 16  # so many characters of a key in a row come into an honest answer by no chance
 WORDS_OF_LENGTH = ("context", "too long", "too large", "max_new_tokens", "maximum")
 
 
@@ -24,8 +26,10 @@ class Server:
         self.key = key
 
     def gives_away_key(self, text: str) -> bool:
-        """Tell whether an answer holds the key, which must not come into any file."""
-        return self.key is not None and len(self.key) >= SHORTEST_SECRET and self.key in text
+        """Tell whether an answer holds the key, or a long part of it, which must not come into any file."""
+        if self.key is None or len(self.key) < SHORTEST_SECRET:
+            return False
+        return any(part in text.lower() for part in _parts(self.key.lower(), TELLING))
 
     def no_chat(self, response: Any) -> DaitirError:
         """Return the error for a response that is no answer of a chat model."""
@@ -64,7 +68,7 @@ class Server:
     def _quote(self, words: object) -> str:
         text = " ".join(str(words).split())
         if self.key is not None:
-            text = text.replace(self.key, HIDDEN)
+            text = _hide(text, self.key)
         return text if len(text) <= LONGEST else text[:LONGEST] + "..."
 
     def _advice_on_key(self) -> str:
@@ -84,6 +88,24 @@ class Server:
             return "it names none that it has; mend `model` or `base_url`, which usually ends in /v1"
         more = ", ..." if len(offered) > MOST_MODELS else ""
         return f"set `model` to one it has: {self._quote(', '.join(offered[:MOST_MODELS]))}{more}"
+
+
+def _parts(key: str, length: int) -> set[str]:
+    """Return all parts of a key of a length; of a shorter key the whole."""
+    return {key[start : start + length] for start in range(max(1, len(key) - length + 1))}
+
+
+def _hide(text: str, key: str) -> str:
+    """Return a text without the key, and without what a server shows of it: its begin, its end, its case."""
+    lower = "".join(letter.lower()[0] for letter in text)  # as long as the text, in every language
+    parts = _parts(key.lower(), SHORTEST_SECRET)
+    length = min(len(key), SHORTEST_SECRET)
+    hidden = [False] * len(text)
+    for start in range(len(lower) - length + 1):
+        if lower[start : start + length] in parts:
+            hidden[start : start + length] = [True] * length
+    runs = groupby(zip(text, hidden, strict=True), key=lambda pair: pair[1])
+    return "".join(HIDDEN if is_key else "".join(letter for letter, _ in run) for is_key, run in runs)
 
 
 def _words_of(error: openai.APIStatusError) -> object:

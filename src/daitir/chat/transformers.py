@@ -5,7 +5,6 @@ Shape suffixes: B batch, T tokens, V vocabulary.
 
 import inspect
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -20,14 +19,16 @@ from daitir.compute import (
     find_device,
     load_weights,
     memory_of,
-    pad_batch,
     padded_length,
+    require_own_code,
     require_vocabulary,
     use_one_thread,
 )
 from daitir.errors import DaitirError
 from daitir.files import digest_text
+from daitir.memory import FittingBatches
 
+ADVICE = "lower `batch_size` or `max_new_tokens`, or set another `device`"
 LENGTH_STEP = 32  # messages are padded to a multiple of it, which depends on the message alone
 
 
@@ -38,7 +39,10 @@ class TransformersChat:
         use_one_thread()
         self.options = options
         self.device = find_device(options.device)
+        self.fitting = FittingBatches(options.batch_size, options.model, self.device, ADVICE)
         settings = {"revision": options.revision, "trust_remote_code": options.trust_remote_code}
+        if options.trust_remote_code:
+            require_own_code(options.model, options.revision)
         self.tokenizer = call_loader(AutoTokenizer.from_pretrained, options.model, **settings)
         require_vocabulary(options.model, self.tokenizer)
         if not self.tokenizer.chat_template:
@@ -46,7 +50,7 @@ class TransformersChat:
                 f"model {options.model} has no chat template: choose an instruction-tuned model"
             )
         dtype = getattr(torch, options.dtype)
-        with self._memory():
+        with memory_of(options.model, self.device, ADVICE):
             self.model = load_weights(AutoModelForCausalLM, options.model, dtype=dtype, **settings).to(
                 self.device
             )
@@ -61,18 +65,13 @@ class TransformersChat:
             self._require_room(message, len(ids))
         lengths = [len(ids) for ids in tokens]
         for places in by_padded_length(lengths, LENGTH_STEP, self.options.batch_size):
-            rows = pad_batch(places, self.options.batch_size, self.device)
-            sampler = self._sampler([messages[place] for place in rows], attempt)
-            with self._memory():
-                written = self._write([tokens[place] for place in rows], sampler)
-            yield {
-                messages[place]: self._read(ids)
-                for place, ids in zip(places, written, strict=False)  # the rows that only fill up are dropped
-            }
 
-    def _memory(self) -> AbstractContextManager[None]:
-        advice = "lower `batch_size` or `max_new_tokens`, or set another `device`"
-        return memory_of(self.options.model, self.device, advice)
+            def write(rows: list[int]) -> list[list[int]]:
+                sampler = self._sampler([messages[place] for place in rows], attempt)
+                return self._write([tokens[place] for place in rows], sampler)
+
+            for own, written in self.fitting.run(places, write):
+                yield {messages[place]: self._read(ids) for place, ids in zip(own, written, strict=True)}
 
     def _tokenise(self, message: str) -> list[int]:
         chat = [{"role": "user", "content": message}]

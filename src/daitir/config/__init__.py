@@ -32,9 +32,13 @@ AnyEncoder = Annotated[EncoderOptions | TunedEncoder, Field(discriminator="kind"
 
 
 class Config(Options):
-    """All of ``config.yaml``."""
+    """All of ``config.yaml``.
+
+    ``links`` are folders into which links inside the folders of images may lead; others are not followed.
+    """
 
     results: Path = Path("results")
+    links: tuple[Path, ...] = ()
     corpora: dict[Name, Corpus]
     simulations: dict[Name, Simulation] = Field({})
     dialogues: dict[Name, DialogueSet]

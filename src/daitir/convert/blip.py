@@ -89,7 +89,7 @@ def image_processor(size: int) -> Any:
 
 def load_tokenizer(model: str, revision: str | None, state: dict[str, Tensor], path: Path) -> Any:
     """Return the tokenizer with a word for each row of the checkpoint's embeddings, [DEC] and [ENC] last."""
-    tokenizer = call_loader(AutoTokenizer.from_pretrained, model, revision=revision)
+    tokenizer = call_loader(AutoTokenizer.from_pretrained, model, revision=revision, trust_remote_code=False)
     rows = weight_of(state, WORDS, path).shape[0]
     tokenizer.add_special_tokens({"bos_token": "[DEC]"})
     tokenizer.add_special_tokens({"additional_special_tokens": ["[ENC]"]})

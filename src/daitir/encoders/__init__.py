@@ -1,7 +1,7 @@
 """Encoders: what turns texts and images into unit vectors of one space. Importing this loads no model."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -93,6 +93,10 @@ class Encoder(Protocol):
     @property
     def facts(self) -> EncoderFacts:
         """Return what the encoder is like, for the record."""
+
+    @property
+    def halved(self) -> dict[str, Any]:
+        """Return what the record says of batches that were halved for want of memory; else nothing."""
 
     def encode_texts(self, texts: list[str]) -> EncodedTexts:
         """Return features of texts."""

@@ -19,12 +19,14 @@ from daitir.compute import (
     by_padded_length,
     find_device,
     memory_of,
-    pad_batch,
     padded_length,
     use_one_thread,
 )
 from daitir.encoders import EncodedTexts, EncoderFacts, EncoderOptions
 from daitir.errors import DaitirError
+from daitir.memory import FittingBatches
+
+ADVICE = "lower `batch_size`, or set another `device`"
 
 
 class DualEncoder(ABC):
@@ -46,10 +48,16 @@ class DualEncoder(ABC):
         self.options = options
         self.device = find_device(options.device)
         self.dtype = getattr(torch, options.dtype)
+        self.fitting = FittingBatches(options.batch_size, options.model, self.device, ADVICE)
 
     def memory(self) -> AbstractContextManager[None]:
-        """Return a context in which a lack of memory becomes one line."""
-        return memory_of(self.options.model, self.device, "lower `batch_size`, or set another `device`")
+        """Return a context in which a lack of memory while loading becomes one line."""
+        return memory_of(self.options.model, self.device, ADVICE)
+
+    @property
+    def halved(self) -> dict[str, Any]:
+        """Return what the record says of batches that were halved for want of memory; else nothing."""
+        return self.fitting.record
 
     @property
     def facts(self) -> EncoderFacts:
@@ -94,9 +102,11 @@ class DualEncoder(ABC):
         ]
         features_ND = np.empty((len(texts), self.width), dtype=np.float32)
         lengths = [len(ids) for ids in tokens]
-        for places in by_padded_length(lengths, self.length_step, self.options.batch_size):
-            rows = pad_batch(places, self.options.batch_size, self.device)
-            features_ND[places] = self._encode_tokens([tokens[place] for place in rows])[: len(places)]
+        for alike in by_padded_length(lengths, self.length_step, self.options.batch_size):
+            for places, rows in self.fitting.run(
+                alike, lambda chosen: self._encode_tokens([tokens[place] for place in chosen])
+            ):
+                features_ND[places] = rows
         return features_ND, truncated
 
     def _limit(self) -> int:
@@ -110,8 +120,7 @@ class DualEncoder(ABC):
 
     @torch.inference_mode()
     def _encode_tokens(self, rows: list[list[int]]) -> np.ndarray:
-        with self.memory():
-            return _unit(self.text_features(*self.pad_tokens(rows)))
+        return _unit(self.text_features(*self.pad_tokens(rows)))
 
     def cut_tokens(self, text: str) -> list[int]:
         """Return the tokens of a text, cut to the limit of the options."""
@@ -135,13 +144,13 @@ class DualEncoder(ABC):
 
     def _encode_batches(self, pixels: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         while batch := list(islice(pixels, self.options.batch_size)):
-            rows = pad_batch(batch, self.options.batch_size, self.device)
-            yield self._encode_rows(np.stack(rows))[: len(batch)]
+            for _, rows in self.fitting.run(batch, self._encode_rows):
+                yield np.asarray(rows)
 
     @torch.inference_mode()
-    def _encode_rows(self, pixels_BCHW: np.ndarray) -> np.ndarray:
-        with self.memory():
-            return _unit(self.image_features(torch.from_numpy(pixels_BCHW).to(self.device, self.dtype)))
+    def _encode_rows(self, images: list[np.ndarray]) -> np.ndarray:
+        pixels_BCHW = torch.from_numpy(np.stack(images))
+        return _unit(self.image_features(pixels_BCHW.to(self.device, self.dtype)))
 
 
 def _unit(features_BD: Tensor) -> np.ndarray:

@@ -22,7 +22,8 @@ class HubEncoder(DualEncoder):
         self, options: BlipOptions | ClipOptions | SiglipOptions, model_class: Any, **processing: Any
     ) -> None:
         super().__init__(options)
-        hub = {"revision": options.revision}
+        # The networks are this program's choice, so an encoder never needs code of its own.
+        hub = {"revision": options.revision, "trust_remote_code": False}
         found = call_loader(AutoConfig.from_pretrained, options.model, **hub).model_type
         require_kind(options.model, found, options.kind)
         self.tokenizer = call_loader(AutoTokenizer.from_pretrained, options.model, **hub)

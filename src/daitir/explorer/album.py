@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from daitir.errors import DaitirError
-from daitir.files import digest_bytes, inside
+from daitir.files import digest_bytes
 from daitir.images import in_threads
 from daitir.queries import picks_shard, picture_key
 from daitir.report.pictures import small_picture
+from daitir.roots import inside
 from daitir.shards import Picture, read_shard
 
 Drawn = list[list[str | None]]  # name of the thumbnail, and of the file that others published, if they did

@@ -31,8 +31,7 @@ def finished_folder(output: Path) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         for path in partial.rglob("*"):
-            if path.is_dir():
-                flush_to_disk(path)
+            flush_to_disk(path)
         shutil.rmtree(old, ignore_errors=True)
         if output.exists():
             output.replace(old)

@@ -142,6 +142,10 @@ class Order:
 class Generator(Protocol):
     """Draws pictures."""
 
+    @property
+    def lowered(self) -> int | None:
+        """Return the size of the batches drawn, where memory does not suffice for the one asked for."""
+
     def draw(self, orders: Sequence[Order]) -> Iterator[list[tuple[Order, "Image"]]]:
         """Yield the RGB pictures of the orders, batch by batch."""
 

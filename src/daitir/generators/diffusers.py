@@ -9,12 +9,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from daitir.compute import batches, find_device, memory_of, pad_batch, use_one_thread
+from daitir.compute import batches, find_device, memory_of, pad_batch, says_no_memory, use_one_thread
 from daitir.errors import DaitirError
 from daitir.generators import DiffusersOptions, Order
 from daitir.generators.arguments import ENCODED, Arguments
 from daitir.generators.pipelines import load_pipeline, text_encoders
+from daitir.memory import FittingBatches
 
+ADVICE = "lower `batch_size`, or set `offload` to model"
 CPU = torch.device("cpu")
 Embedding = dict[str, torch.Tensor]
 
@@ -27,6 +29,7 @@ class DiffusersGenerator:
         self.options = options
         self.device = find_device(options.device)
         self.offload = options.offload if self.device != "cpu" else "none"
+        self.fitting = FittingBatches(options.batch_size, options.model, self.device, ADVICE)
         self._load()
 
     def _load(self) -> None:
@@ -43,10 +46,13 @@ class DiffusersGenerator:
         prompts = sorted({order.prompt for order in orders})
         embeddings = self._read(prompts) if self.arguments.read_first else {}
         self._place()
-        for batch in batches(orders, self.options.batch_size):
-            rows = pad_batch(batch, self.options.batch_size, self.device)
-            images = self._draw(rows, embeddings)[: len(batch)]
+        for batch, images in self.fitting.run(orders, lambda rows: self._draw(rows, embeddings)):
             yield list(zip(batch, images, strict=True))
+
+    @property
+    def lowered(self) -> int | None:
+        """Size of the batches drawn, where memory does not suffice for the one asked for."""
+        return self.fitting.lowered
 
     def cut_prompts(self, prompts: Sequence[str]) -> set[str]:
         """Return the prompts that no text encoder reads to their end; say how many each of them cuts.
@@ -107,7 +113,7 @@ class DiffusersGenerator:
         return found
 
     def _encode(self, prompts: list[str]) -> Embedding:
-        with self._faults_named():
+        with memory_of(self.options.model, self.device, ADVICE), self._faults_named():
             parts = self.pipeline.encode_prompt(
                 device=torch.device(self.device), **self.arguments.of_encoding(prompts)
             )
@@ -122,12 +128,13 @@ class DiffusersGenerator:
         """Bring the pipeline to its device, once."""
         if self.placed:
             return
-        if self.offload == "model":
-            self.pipeline.enable_model_cpu_offload(device=self.device)
-        elif self.offload == "sequential":
-            self.pipeline.enable_sequential_cpu_offload(device=self.device)
-        else:
-            self.pipeline.to(self.device)
+        with memory_of(self.options.model, self.device, ADVICE):
+            if self.offload == "model":
+                self.pipeline.enable_model_cpu_offload(device=self.device)
+            elif self.offload == "sequential":
+                self.pipeline.enable_sequential_cpu_offload(device=self.device)
+            else:
+                self.pipeline.to(self.device)
         self.placed = True
 
     def _draw(self, orders: list[Order], embeddings: dict[str, Embedding]) -> list[Image.Image]:
@@ -153,11 +160,12 @@ class DiffusersGenerator:
 
     @contextmanager
     def _faults_named(self) -> Iterator[None]:
-        """Turn what a pipeline complains of into one line that names the model."""
+        """Turn what a pipeline complains of into one line that names the model; a lack of memory passes."""
         try:
-            with memory_of(self.options.model, self.device, "lower `batch_size`, or set `offload` to model"):
-                yield
+            yield
         except (ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
+            if isinstance(error, RuntimeError) and says_no_memory(error):
+                raise
             raise DaitirError(
                 f"{self.arguments.name} of model {self.options.model} does not draw with these options"
                 f" ({str(error)[:300]}): mend the generator"

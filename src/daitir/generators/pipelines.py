@@ -83,7 +83,20 @@ def _read_index(folder: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(name, str) or not inspect.isclass(getattr(diffusers, name, None)):
         raise DaitirError(f"model {folder} is drawn by {name!r}, which is no pipeline of diffusers")
+    _refuse_foreign_parts(folder, index)
     return index
+
+
+def _refuse_foreign_parts(folder: Path, index: dict[str, Any]) -> None:
+    """Refuse parts of any other module: diffusers would import it, from the model or from anywhere."""
+    for part, named in index.items():
+        library = named[0] if isinstance(named, list) and named else None
+        own = isinstance(library, str) and hasattr(diffusers.pipelines, library)
+        if library is not None and library not in LIBRARIES and not own:
+            raise DaitirError(
+                f"part {part!r} of model {folder} is made by {str(library)[:100]!r}, which is neither"
+                " diffusers nor transformers: no other code is run; choose another model"
+            )
 
 
 def _refuse_needed_parts(index: dict[str, Any], options: DiffusersOptions) -> None:
@@ -100,9 +113,8 @@ def _refuse_needed_parts(index: dict[str, Any], options: DiffusersOptions) -> No
 def _parts_to_load(index: dict[str, Any]) -> dict[str, Any]:
     """Return the classes of the pipeline's models by name, as its index says; None for those it lacks."""
     parts: dict[str, Any] = {}
-    for name, (library, class_) in (
-        (name, named) for name, named in index.items() if isinstance(named, list)
-    ):
+    pairs = ((name, named) for name, named in index.items() if isinstance(named, list) and len(named) == 2)
+    for name, (library, class_) in pairs:
         part = getattr(LIBRARIES.get(library), class_, None) if class_ else None
         if class_ is None or (isinstance(part, type) and issubclass(part, torch.nn.Module)):
             parts[name] = part

@@ -6,11 +6,12 @@ from typing import Any
 
 from daitir.dialogues import Dialogue
 from daitir.errors import DaitirError
-from daitir.files import digest_bytes, inside
+from daitir.files import digest_bytes
 from daitir.generators import ReleasedOptions, fields_of
 from daitir.images import decode_image
 from daitir.progress import progress
 from daitir.queries import Query, picture_key
+from daitir.roots import inside
 from daitir.shards import Picture
 
 FORMATS = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}

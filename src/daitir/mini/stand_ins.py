@@ -17,11 +17,12 @@ from pathlib import Path
 from daitir.corpora import read_corpus, write_corpus
 from daitir.dialogues import some_of
 from daitir.errors import DaitirError, exit_with_one_line
-from daitir.files import digest_text, inside
+from daitir.files import digest_text
 from daitir.mini.world import draw_scene, render
 from daitir.progress import progress
 from daitir.readers import READERS
 from daitir.readers.targets import resolve
+from daitir.roots import inside
 
 QUALITY = 90
 

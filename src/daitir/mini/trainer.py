@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from daitir.files import atomic, locked
+from daitir.files import atomic
+from daitir.locks import locked
 
 Losses = dict[str, Tensor]
 """``loss`` is minimised; what else is in it is only shown."""

@@ -13,6 +13,7 @@ from daitir.layout import FIGURES, TABLES
 from daitir.machine import TELL
 from daitir.planning.analyses import AnalysisPlan
 from daitir.planning.options import StageOptions
+from daitir.planning.resources import JobResources
 from daitir.planning.views import ViewComparisons
 
 
@@ -33,7 +34,7 @@ def one_of(names: Iterable[str]) -> str:
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-class Plan(StageOptions, AnalysisPlan, ViewComparisons):
+class Plan(StageOptions, JobResources, AnalysisPlan, ViewComparisons):
     """A validated config, seen by the rules: options and inputs of each stage, and what is to be made."""
 
     @property

@@ -1,6 +1,5 @@
 """Options of each stage: one sorted JSON text a rule, which holds what changes the bytes and nothing else."""
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ EXPLORED = ("corpora", "dialogues", "generators", "systems", "oracles", "evaluat
 
 
 class StageOptions(View):
-    """What the rules hand to the stages as ``--options`` and ``--how``."""
+    """What the rules hand to the stages as ``--options``."""
 
     def import_options(self, w: Any) -> str:
         """Options of the import of a dialogue set."""
@@ -113,36 +112,6 @@ class StageOptions(View):
         order = [*self.config.systems, *self.config.oracles]
         return _stage_options("explore", config=shown | {"report": report}, order=order)
 
-    # How fast: batch sizes and devices. Asking for ``resources`` keeps Snakemake from rerunning on a change.
-
-    def how(self, kind: str, wildcard: str) -> Any:
-        """Return a params function with the ``how`` settings of the component that a wildcard names."""
-
-        def settings(wildcards: Any, resources: Any) -> str:
-            return canonical_json({kind: self._component(kind, getattr(wildcards, wildcard)).only("how")})
-
-        return settings
-
-    def how_to_tune(self, w: Any, resources: Any) -> str:
-        """Return the ``how`` settings of the further training of an encoder."""
-        base, recipe = self.config.base_encoder(w.encoder), self._tuned(w).train
-        return canonical_json({"encoder": base.only("how"), "tune": recipe.only("how")})
-
-    def gpu(self, kind: str, wildcard: str) -> Any:
-        """Return a resources function: one GPU for a component, none if all of it runs on the CPU."""
-
-        def needed(wildcards: Any) -> int:
-            component = self._component(kind, getattr(wildcards, wildcard))
-            return int(any(device != "cpu" for device in _devices(component)))
-
-        return needed
-
-    def _component(self, kind: str, name: str) -> Options:
-        if kind == "encoder":
-            return self.config.base_encoder(name)
-        component: Options = getattr(self.config, f"{kind}s")[name]
-        return component
-
     def _encode_options(self, w: Any, *roles: Role) -> str:
         name, seed = parts_of_instance(w.encoder)
         tuned = self.config.tuned(name)
@@ -175,16 +144,6 @@ def _component_options(
 ) -> str:
     digests = local_digests(component)
     return _stage_options(stage, digests=digests, **{kind: component.only(*roles)}, **options)
-
-
-def _devices(component: Options) -> Iterator[str]:
-    """Yield the devices that a component and the components in it compute on."""
-    for field in type(component).model_fields:
-        value = getattr(component, field)
-        if isinstance(value, Options):
-            yield from _devices(value)
-        elif field == "device":
-            yield value
 
 
 def _code_digests(component: Options) -> dict[str, str]:

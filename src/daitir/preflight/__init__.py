@@ -15,6 +15,7 @@ from daitir.preflight.hub import Hub
 from daitir.preflight.machine import FreeSpace, check_devices, check_keys, check_space, free_bytes
 from daitir.preflight.models import check_models
 from daitir.preflight.unused import without_unused
+from daitir.roots import allow_links
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ def check(
 ) -> Preflight:
     """Check a config against this machine and the hub."""
     hub = hub or Hub()
+    allow_links(config.links)
     models = check_models(config, hub)
     data = Data(config)
     work = list(Estimate(config, data, hub).lines())

@@ -8,30 +8,12 @@ status is 0 if a run finds everything, else 1, and the last line says what is mi
 
 import argparse
 import sys
-from pathlib import Path
-from typing import Any
 
 from daitir.config import load_config
-from daitir.errors import DaitirError, exit_with_one_line
+from daitir.config.reading import add_configfile, read_config
+from daitir.errors import exit_with_one_line
 from daitir.preflight import check
 from daitir.preflight.page import page, verdict
-
-
-def read_config(paths: list[Path]) -> dict[str, Any]:
-    """Return the values of config files, later ones over earlier ones, with Snakemake's own functions."""
-    from snakemake.common.configfile import load_configfile
-    from snakemake.exceptions import WorkflowError
-    from snakemake.utils import update_config
-
-    values: dict[str, Any] = {}
-    for path in paths:
-        try:
-            update_config(values, load_configfile(str(path)))
-        except FileNotFoundError:
-            raise DaitirError(f"{path} does not exist: mend --configfile") from None
-        except WorkflowError as error:
-            raise DaitirError(f"{path}: {error}") from None
-    return values
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -42,14 +24,7 @@ def main(argv: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--configfile",
-        type=Path,
-        nargs="+",
-        default=[Path("config.yaml")],
-        metavar="FILE",
-        help="config files, merged from left to right (default: config.yaml)",
-    )
+    add_configfile(parser)
     parser.add_argument("--whole", action="store_true", help="a line of work a dialogue set and corpus")
     arguments = parser.parse_args(argv)
     files = arguments.configfile

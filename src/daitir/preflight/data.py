@@ -8,7 +8,6 @@ from daitir.corpora import images_below, read_corpus
 from daitir.dialogues import Dialogue, some_of
 from daitir.errors import DaitirError
 from daitir.fetch import require_published
-from daitir.files import inside
 from daitir.layout import Layout
 from daitir.options import Options
 from daitir.preflight.findings import Finding, State
@@ -18,6 +17,7 @@ from daitir.preflight.table import count
 from daitir.queries import rounds_of
 from daitir.readers import READERS
 from daitir.readers.targets import resolve
+from daitir.roots import inside
 
 
 class Data:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from daitir.config import Config
 from daitir.layout import parts_of_instance
 from daitir.options import Options
+from daitir.planning.jobs import Jobs, is_drawn
 from daitir.planning.work import Pictures, Texts
 from daitir.preflight.data import Data
 from daitir.preflight.hub import Hub
-from daitir.preflight.jobs import Jobs, is_drawn
 from daitir.preflight.models import models_of, reader
 from daitir.preflight.sizes import ReadJson, feature_bytes, feature_width, picture_bytes
 from daitir.queries import rounds_of

@@ -6,8 +6,8 @@ from dataclasses import replace
 from daitir.config import Config
 from daitir.config.missing import missing_files
 from daitir.layout import Layout
+from daitir.planning.jobs import Jobs
 from daitir.preflight.findings import Finding
-from daitir.preflight.jobs import Jobs
 
 
 def without_unused(config: Config, findings: list[Finding]) -> list[Finding]:

@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
-from daitir.errors import DaitirError
+from daitir.benchmarks import seconds_in
 from daitir.layout import Layout
 from daitir.report.run import Measured
 from daitir.report.trained import Training, Tuning, each_system, encoder_parameters, trainings, tunings
@@ -66,11 +64,3 @@ def training_seconds(layout: Layout, folder: str, benchmarks: Iterable[Path]) ->
         if file.is_file():
             return seconds_in(file)
     return None
-
-
-def seconds_in(file: Path) -> float:
-    """Return the seconds that a benchmark file of Snakemake tells."""
-    try:
-        return float(pd.read_csv(file, sep="\t")["s"].iloc[-1])
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise DaitirError(f"{file} is no benchmark file of Snakemake ({error}): remove it") from None

@@ -8,13 +8,13 @@ import pandas as pd
 
 from daitir.dialogues import Dialogue, read_dialogues
 from daitir.errors import DaitirError
-from daitir.files import inside
 from daitir.layout import Layout, shard_names
 from daitir.queries import Query, picks_shard, picture_key, query_key, read_queries
 from daitir.ranks import ranks_provenance
 from daitir.report.examples import Choice, Drawn, Example, Moment, choose, log_gain, moment
 from daitir.report.pictures import data_uri
 from daitir.report.run import Measured, System
+from daitir.roots import inside
 from daitir.shards import read_shard
 
 

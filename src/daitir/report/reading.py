@@ -12,6 +12,7 @@ from daitir.errors import DaitirError
 from daitir.layout import Layout
 from daitir.report.configured import Configured
 from daitir.report.run import DialogueSet, Measured, Tables
+from daitir.seals import read_sealed
 
 HEADLINE = 10
 TEXTS = (
@@ -43,7 +44,7 @@ def _measured(
 
 def read_csv(path: Path) -> pd.DataFrame:
     """Read a table of the measures."""
-    text = read_whole(path, "\n")
+    text = read_whole(path)
     names = dict.fromkeys(TEXTS, str)  # a system may be called 2024 or NA
     try:
         return pd.read_csv(io.StringIO(text), dtype=names, keep_default_na=False, na_values=[""])
@@ -53,17 +54,9 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 def read_figure(path: Path) -> str:
     """Read a figure."""
-    return read_whole(path, "</svg>\n")
+    return read_whole(path)
 
 
-def read_whole(path: Path, end: str) -> str:
-    """Return the text of a file that the measures wrote; one without its end is cut short."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise DaitirError(f"{path} does not exist: run snakemake to make it") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
-    if not text.endswith(end):
-        raise DaitirError(f"{path} is cut short: remove it and run again")
-    return text
+def read_whole(path: Path) -> str:
+    """Return the text of a file that the measures wrote, as they wrote it."""
+    return read_sealed(path).decode()

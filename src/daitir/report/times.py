@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from daitir.benchmarks import seconds_in
 from daitir.features import count_features
 from daitir.layout import Layout
 from daitir.machine import machine_told
-from daitir.report.costs import seconds_in
 from daitir.shards import count_pictures
 from daitir.tables import count_rows
 

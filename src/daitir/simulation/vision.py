@@ -30,6 +30,7 @@ from daitir.compute import (
     load_weights,
     memory_of,
     pad_batch,
+    require_own_code,
     require_vocabulary,
     use_one_thread,
 )
@@ -70,6 +71,8 @@ class VisionModel:
         self.options = options
         self.device = find_device(options.device)
         settings = {"revision": options.revision, "trust_remote_code": options.trust_remote_code}
+        if options.trust_remote_code:
+            require_own_code(options.model, options.revision)
         config = call_loader(AutoConfig.from_pretrained, options.model, **settings)
         self.processor = call_loader(AutoProcessor.from_pretrained, options.model, **settings)
         require_vocabulary(options.model, self.processor.tokenizer)

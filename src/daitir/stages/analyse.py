@@ -12,8 +12,8 @@ from daitir.analyses.options import AnalysedSystem, Analysis, SystemSources
 from daitir.analyses.subject import Subject
 from daitir.command import parse_call, stage_parser
 from daitir.errors import DaitirError, exit_with_one_line
-from daitir.files import write_text
 from daitir.options import Options
+from daitir.seals import write_sealed
 
 KEYS = ["dialogues", "system", "round"]
 
@@ -58,7 +58,7 @@ def run(options: AnalyseOptions, sources: dict[str, SystemSources], outputs: lis
     for module, output in zip(modules, outputs, strict=True):
         found = list(module.rows(subject))
         table = pd.DataFrame(found, columns=None if found else KEYS)
-        write_text(output, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        write_sealed(output, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
 def prepare(subject: Subject, modules: list[ModuleType]) -> None:

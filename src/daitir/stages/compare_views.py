@@ -20,13 +20,13 @@ from pydantic import Field
 
 from daitir.command import parse_call, stage_parser
 from daitir.errors import DaitirError, exit_with_one_line
-from daitir.files import write_text
 from daitir.images import decode_image
 from daitir.options import Options
 from daitir.progress import progress
 from daitir.provenance import require_same
 from daitir.queries import picture_key
 from daitir.samples import Samples, Sources, read_samples
+from daitir.seals import write_sealed
 from daitir.shards import ShardPictures
 from daitir.tuning.data import target_bytes
 from daitir.tuning.views import RoundViews, summarise
@@ -76,8 +76,8 @@ def run(options: CompareViewsOptions, compared: Compared, output: Path, figure: 
     table = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")
     last = options.rounds[-1]
     drawn = views_figure(f"views of round {last}", {name: views[name, last] for name in samples})
-    write_text(output, table)
-    write_text(figure, drawn)
+    write_sealed(output, table)
+    write_sealed(figure, drawn)
 
 
 def require_same_queries(samples: dict[str, Samples]) -> None:

@@ -9,11 +9,11 @@ from daitir.analyses import load_analysis
 from daitir.analyses.options import WITHOUT_FIGURE, Analysis
 from daitir.analyses.tools import Drawing
 from daitir.command import parse_call, stage_parser
-from daitir.errors import DaitirError, exit_with_one_line
-from daitir.files import write_text
+from daitir.errors import exit_with_one_line
 from daitir.layout import Layout
 from daitir.options import Options
 from daitir.plots import line_pictures
+from daitir.seals import read_sealed, write_sealed
 
 
 class DrawOptions(Options):
@@ -33,7 +33,7 @@ def run(options: DrawOptions, results: Path) -> None:
     layout = Layout(str(results))
     for analysis in options.analyses:
         texts = [Path(layout.analysis(analysis, dialogues)) for dialogues in options.evaluate]
-        write_text(Path(layout.table(analysis)), joined(texts))
+        write_sealed(Path(layout.table(analysis)), joined(texts))
         if analysis in WITHOUT_FIGURE:
             continue
         module = load_analysis(analysis)
@@ -53,13 +53,7 @@ def joined(paths: list[Path]) -> str:
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise DaitirError(f"{path} does not exist: run snakemake to make it") from None
-    if not text.endswith("\n"):
-        raise DaitirError(f"{path} is cut short: remove it and run again")
-    return text.splitlines(keepends=True)
+    return read_sealed(path).decode().splitlines(keepends=True)
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ of the store are the same with and without.
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +19,18 @@ from daitir.encoders import Encoder, EncoderFacts, EncoderOptions, load_encoder
 from daitir.encoders.known import known_pictures, known_texts
 from daitir.errors import DaitirError, exit_with_one_line
 from daitir.features import features_provenance, write_features
-from daitir.files import digest_bytes, digest_model, inside
+from daitir.files import digest_bytes, digest_model
 from daitir.images import decode_image, in_threads
 from daitir.options import Options
 from daitir.progress import progress
 from daitir.provenance import provenance, require_same
 from daitir.queries import digest_queries, read_queries
+from daitir.roots import inside
+from daitir.seals import IN_MODEL, read_folder_seal
 from daitir.shards import Picture, read_shard
 from daitir.tuning import tuned_encoder
 
-REVISION = 4
+REVISION = 5
 
 
 class Tuned(Options):
@@ -80,13 +81,9 @@ class Making:
 
 
 def require_tuned_so(model: Path, tuned: Tuned | None) -> None:
-    """Refuse a model directory that another recipe or seed made, or that no tuning made."""
-    path = model / "provenance.json"
-    try:
-        made = json.loads(path.read_text(encoding="utf-8"))["options"]
-        found = {"seed": made["seed"], "recipe": made["tune"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DaitirError(f"{path} cannot be read ({error!r}): tune the encoder again") from None
+    """Refuse a model directory that is damaged, that another recipe or seed made, or that no tuning made."""
+    made = read_folder_seal(model, IN_MODEL).record.get("options", {})
+    found = {"seed": made.get("seed"), "recipe": made.get("tune")}
     require_same("tuning", {str(model): found, "what is asked for": tuned and tuned.model_dump()})
 
 
@@ -104,16 +101,16 @@ def encode_queries(
     require_own(known_features, making.trained)
     known = known_texts(asked, known_queries, known_features, making.record)
     new = sorted({query.query_text for query in asked} - known.rows.keys())
-    rows, cut, facts = dict(known.rows), set(known.truncated), known.facts
+    rows, cut, facts, halved = dict(known.rows), set(known.truncated), known.facts, {}
     if new or facts is None:
         encoder = making.encoder()
         features, truncated = encoder.encode_texts(new)
         rows |= dict(zip(new, features, strict=True))
         cut |= {text for text, is_cut in zip(new, truncated, strict=True) if is_cut}
-        facts = encoder.facts._asdict()
+        facts, halved = encoder.facts._asdict(), encoder.halved
     truncated = np.array([query.query_text in cut for query in asked], dtype=bool)
     who = making.provenance({"queries": digest_queries(asked)})
-    who |= {"texts": {"all": len(asked), "truncated": int(truncated.sum())}, "facts": facts}
+    who |= {"texts": {"all": len(asked), "truncated": int(truncated.sum())}, "facts": facts} | halved
     matrix = gather(rows, [query.query_text for query in asked], facts["width"])
     write_features(output, [query.key for query in asked], matrix, who, truncated)
 
@@ -142,7 +139,7 @@ def encode_corpus(making: Making, names: Path, folder: Path, output: Path) -> No
 
     features = encoder.encode_pixels(pixels())
     inputs = {"corpus": digest_bytes(line.encode() for line in sorted(contents))}
-    who = making.provenance(inputs) | {"facts": facts_of_images(encoder.facts)}
+    who = making.provenance(inputs) | {"facts": facts_of_images(encoder.facts)} | encoder.halved
     write_features(output, candidates, features, who)
 
 
@@ -155,7 +152,7 @@ def encode_pictures(
     known = known_pictures(pictures, known_shards, known_features, making.record)
     different = {picture.data: picture for picture in pictures}
     new = [picture for data, picture in different.items() if data not in known.rows]
-    rows, facts = dict(known.rows), known.facts
+    rows, facts, halved = dict(known.rows), known.facts, {}
     if new or facts is None:
         encoder = making.encoder()
 
@@ -166,10 +163,10 @@ def encode_pictures(
         pixels = progress(prepared, "features", len(new), "images")
         features = encoder.encode_pixels(pixels)
         rows |= {picture.data: row for picture, row in zip(new, features, strict=True)}
-        facts = facts_of_images(encoder.facts)
+        facts, halved = facts_of_images(encoder.facts), encoder.halved
     digests = {data: digest_bytes([data]) for data in different}
     contents = (f"{picture.key} {digests[picture.data]}".encode() for picture in pictures)
-    who = making.provenance({"pictures": digest_bytes(contents)}) | {"facts": facts}
+    who = making.provenance({"pictures": digest_bytes(contents)}) | {"facts": facts} | halved
     matrix = gather(rows, [picture.data for picture in pictures], facts["width"])
     write_features(output, [picture.key for picture in pictures], matrix, who)
 

@@ -10,6 +10,7 @@ from daitir.explorer.folder import finished_folder
 from daitir.explorer.site import write_site
 from daitir.layout import Layout
 from daitir.options import Options
+from daitir.seals import seal_folder
 
 
 class ExploreOptions(Options):
@@ -25,6 +26,7 @@ def run(options: ExploreOptions, results: Path, output: Path) -> None:
     config = Configured.model_validate(options.config)
     with finished_folder(output) as folder:
         write_site(config, options.order, Layout(str(results)), folder)
+        seal_folder(folder, output, {})
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ from daitir.shards import Picture, read_shard, shard_provenance, write_shard
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-REVISION = 1
+REVISION = 2
 PIL_FORMATS = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}
 
 
@@ -145,7 +145,8 @@ def draw_missing(
         cut = generator.cut_prompts([order.prompt for order in missing])
         for drawn in generator.draw(missing):
             batch = [
-                encode_picture(order, image, options, record, order.prompt in cut) for order, image in drawn
+                encode_picture(order, image, options, record, order.prompt in cut, generator.lowered)
+                for order, image in drawn
             ]
             write_shard(scratch / f"{digest_text(*(picture.key for picture in batch))}.tar", batch, record)
             found |= {picture.key: picture for picture in batch}
@@ -166,15 +167,25 @@ def scratch_key(order: Order) -> str:
 
 
 def encode_picture(
-    order: Order, image: "Image", options: DiffusersOptions, record: dict[str, Any], cut: bool
+    order: Order,
+    image: "Image",
+    options: DiffusersOptions,
+    record: dict[str, Any],
+    cut: bool,
+    lowered: int | None,
 ) -> Picture:
-    """Return an image as the bytes that are stored, and how it was made."""
+    """Return an image as the bytes that are stored, and how it was made.
+
+    The record of one that was drawn in a smaller batch than asked for, for want of memory, says so.
+    """
     if options.stored_size is not None:
         image.thumbnail((options.stored_size, options.stored_size))
     stream = io.BytesIO()
     quality = {} if options.format == "png" else {"quality": options.quality}
     image.save(stream, PIL_FORMATS[options.format], **quality)
     meta = {"prompt": order.prompt, "k": order.k, "seed": order.seed, "cut": cut, "options": record}
+    if lowered is not None:
+        meta["batch_size"] = lowered
     return Picture(scratch_key(order), stream.getvalue(), options.format, meta)
 
 

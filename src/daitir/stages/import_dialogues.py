@@ -15,6 +15,7 @@ from daitir.options import Options
 from daitir.provenance import provenance
 from daitir.readers import READERS
 from daitir.readers.targets import resolve
+from daitir.seals import require_whole
 from daitir.tables import read_table, table_digest
 
 
@@ -42,6 +43,7 @@ def run(
     """
     for source in (file, corpus):
         require_published(source)
+        require_whole(source)
     reader = READERS[options.format]
     taken = some_of(reader.read(file), options.limit, file)
     dialogues = resolve(taken, reader.finder(read_corpus(corpus)), file, corpus)

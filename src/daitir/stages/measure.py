@@ -15,13 +15,13 @@ from daitir.evaluation.gates import gate_by_similarity
 from daitir.evaluation.grounds import QUERY_COLUMNS, Ground
 from daitir.evaluation.rankings import Evaluation, Ranking
 from daitir.evaluation.seeds import by_seed
-from daitir.files import write_text
 from daitir.layout import Layout
 from daitir.options import Options
 from daitir.plots import Line, Pictures, line_pictures
 from daitir.ranks import ranks_provenance, read_ranks
 from daitir.report.claims import Claim
 from daitir.report.expected import ExpectedValues
+from daitir.seals import write_sealed
 
 HEADLINE = 10
 KEYS = ["dialogues", "system", "round"]
@@ -88,7 +88,7 @@ def run(options: MeasureOptions, results: Path) -> None:
     tables["summary"] = summary(options, tables["by_round"])
     tables["claims"] = claims(options, grounds)
     for name, table in tables.items():
-        write_text(Path(layout.table(name)), to_csv(table))
+        write_sealed(Path(layout.table(name)), to_csv(table))
     for name, figure in figures(options, tables).items():
         figure.write(Path(layout.figure(name)))
 

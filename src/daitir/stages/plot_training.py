@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from daitir.errors import exit_with_one_line
-from daitir.files import write_text
 from daitir.fusions.curves import history_figure
 from daitir.history import read_history
+from daitir.seals import write_sealed
 from daitir.tuning.curves import tuning_figure
 from daitir.tuning.history import read_tuning_history
 
@@ -16,7 +16,7 @@ KINDS = {"fusion": (read_history, history_figure), "encoder": (read_tuning_histo
 def run(kind: str, title: str, histories: list[Path], output: Path) -> None:
     """Write the SVG of the histories, in the order given."""
     read, figure = KINDS[kind]
-    write_text(output, figure(title, [read(path) for path in histories]))
+    write_sealed(output, figure(title, [read(path) for path in histories]))
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ from typing import Any
 from daitir.command import parse_call, stage_parser
 from daitir.errors import exit_with_one_line
 from daitir.evaluation.rankings import FLIPS
-from daitir.files import write_text
 from daitir.layout import FIGURES, Layout
 from daitir.options import Options
 from daitir.ranks import read_ranks
@@ -23,6 +22,7 @@ from daitir.report.run import Measured
 from daitir.report.times import times
 from daitir.report.trained import Training, Tuning, trainings, tunings
 from daitir.report.views import views_of
+from daitir.seals import write_sealed
 
 
 class ReportOptions(Options):
@@ -51,7 +51,7 @@ def run(options: ReportOptions, results: Path, benchmarks: list[Path], output: P
         config.report.resamples,
         FLIPS,
     )
-    write_text(output, render(sections, published, read_answers(config, layout), made))
+    write_sealed(output, render(sections, published, read_answers(config, layout), made))
 
 
 def training_figures(layout: Layout, fusions: list[Training], encoders: list[Tuning]) -> dict[str, str]:

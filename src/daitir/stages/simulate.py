@@ -11,13 +11,15 @@ from daitir.command import parse_call, stage_parser
 from daitir.compute import batches
 from daitir.corpora import read_corpus
 from daitir.errors import DaitirError, exit_with_one_line
-from daitir.files import canonical_json, digest_bytes, digest_text, inside, write_text
+from daitir.files import canonical_json, digest_bytes, digest_text, write_text
 from daitir.images import decode_image
 from daitir.options import Options
 from daitir.progress import Progress
-from daitir.provenance import encode_provenance, provenance
+from daitir.provenance import provenance
 from daitir.readers.sources import NOT_IN_A_KEY
+from daitir.roots import inside
 from daitir.scratch import scratch_for
+from daitir.seals import content_digest, provenance_beside, seal
 from daitir.simulation import Answerer, AnswererOptions, SimulationOptions
 from daitir.simulation.answerers import load_answerer, require_texts
 from daitir.simulation.questioner import Questioner
@@ -25,7 +27,7 @@ from daitir.simulation.questioner import Questioner
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-REVISION = 1
+REVISION = 2
 LONGEST_STEM = 80  # letters of a file name in the id of a dialogue
 BATCHES_AT_ONCE = 4  # whose images are in memory together and whose answers are kept together
 
@@ -51,13 +53,9 @@ def run(
             for name in sorted(turns)
         ]
         who = provenance("simulate", record, inputs)
-        write_text(provenance_beside(output), encode_provenance(who) + "\n")
-        write_text(output, "\n".join(lines) + "\n")
-
-
-def provenance_beside(output: Path) -> Path:
-    """Return the file that says who made a file of dialogues: JSON Lines have no header."""
-    return output.with_name(f"{output.stem}.provenance.json")
+        text = "\n".join(lines) + "\n"
+        write_text(provenance_beside(output), seal(who, output, content_digest([text.encode()])) + "\n")
+        write_text(output, text)
 
 
 def draw_targets(names: list[str], options: SimulationOptions, corpus: Path) -> list[str]:

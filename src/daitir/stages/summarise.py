@@ -5,7 +5,6 @@ from typing import Any
 
 from daitir.command import parse_call, stage_parser
 from daitir.errors import exit_with_one_line
-from daitir.files import write_text
 from daitir.layout import Layout
 from daitir.options import Options
 from daitir.report.answers import read_answers
@@ -14,6 +13,7 @@ from daitir.report.costs import costs
 from daitir.report.overview import overview
 from daitir.report.reading import read_runs
 from daitir.report.views import views_of
+from daitir.seals import write_sealed
 
 
 class SummariseOptions(Options):
@@ -31,7 +31,7 @@ def run(options: SummariseOptions, results: Path, benchmarks: list[Path], output
     runs = read_runs(config, layout, options.order)
     views = {name: views_of(layout, run_of) for name, run_of in runs.items()}
     spent = costs(layout, list(runs.values()), benchmarks)
-    write_text(output, overview(list(runs.values()), views, read_answers(config, layout), spent))
+    write_sealed(output, overview(list(runs.values()), views, read_answers(config, layout), spent))
 
 
 def main() -> None:

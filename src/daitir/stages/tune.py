@@ -1,10 +1,10 @@
 """Train an encoder further with one seed: a model directory of the encoder's own kind, and its history.
 
-On several devices: ``accelerate launch --num_processes N -m daitir.stages.tune ...``.
+On several devices of one machine: ``python -m torch.distributed.run --standalone --nproc-per-node N -m
+daitir.stages.tune ...``, which is what ``processes: N`` in the config does.
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ from daitir.tuning.networks import choose_weights, load_for_tuning, network_of, 
 from daitir.tuning.objective import Objective
 from daitir.tuning.trainer import Material, Tuner
 
-REVISION = 1
+REVISION = 2
 CARD = """An encoder of kind {kind}, trained from `{model}` by daitir: `{method}`, seed {seed}, epoch {epoch}.
 What it was trained on and how: `provenance.json`.
 """
@@ -199,8 +199,7 @@ def write(options: TuneStageOptions, tuner: Tuner, made: dict[str, Any], output:
         seed=made["options"]["seed"],
         epoch=best.epoch,
     )
-    text = json.dumps(made, indent=2, sort_keys=True) + "\n"
-    save_encoder(tuner.encoder, output, {"README.md": card, "provenance.json": text})
+    save_encoder(tuner.encoder, output, {"README.md": card}, made)
 
 
 def main() -> None:

@@ -8,11 +8,11 @@ from pydantic import Field
 
 from daitir.command import parse_call, stage_parser
 from daitir.errors import DaitirError, exit_with_one_line
-from daitir.files import write_text
 from daitir.layout import Layout
 from daitir.options import Options
 from daitir.ranks import TOP, read_ranks
 from daitir.runs import judgements, run_text
+from daitir.seals import write_sealed
 
 
 class WriteRunsOptions(Options):
@@ -31,8 +31,8 @@ def run(options: WriteRunsOptions, results: Path) -> None:
         targets = targets_of(dialogues, frames)
         for system, frame in frames.items():
             for path, rows in split(layout, system, dialogues, frame):
-                write_text(path, run_text(rows, system, options.depth))
-        write_text(Path(layout.judgements(dialogues)), judgements(targets))
+                write_sealed(path, run_text(rows, system, options.depth))
+        write_sealed(Path(layout.judgements(dialogues)), judgements(targets))
 
 
 def targets_of(dialogues: str, frames: dict[str, pd.DataFrame]) -> dict[str, str]:

@@ -29,7 +29,8 @@ class TuneSettings(Options):
     ``dialogues`` and ``queries`` name the training dialogues and the reformulator of their texts.
     ``held_out`` is the share of target images whose dialogues choose the epoch. ``checkpointing`` computes
     activations twice instead of keeping them; with ``mixed_precision`` an accelerator multiplies matrices
-    in bfloat16. ``seeds`` says which trainings there are and changes the bytes of none.
+    in bfloat16. ``seeds`` says which trainings there are and changes the bytes of none. ``processes`` share
+    the batches of one training, each on a GPU of its own; it is one job for all.
     """
 
     dialogues: str
@@ -47,6 +48,7 @@ class TuneSettings(Options):
     held_out: float = Field(0.2, gt=0, lt=1)
     mixed_precision: bool = True
     checkpointing: bool = how(False)
+    processes: int = how(1, ge=1)
 
     @model_validator(mode="after")
     def _is_possible(self) -> "TuneSettings":

@@ -11,10 +11,11 @@ import torch
 from daitir.dialogues import Dialogue
 from daitir.encoders import Encoder
 from daitir.errors import DaitirError
-from daitir.files import digest_text, inside
+from daitir.files import digest_text
 from daitir.fusions.training.data import is_held_out, random_state
 from daitir.images import decode_image
 from daitir.queries import Query, picture_key
+from daitir.roots import inside
 from daitir.shards import ShardPictures
 
 

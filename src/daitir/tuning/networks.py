@@ -13,6 +13,7 @@ from daitir.convert.checkpoints import model_directory
 from daitir.encoders import EncoderOptions, load_encoder
 from daitir.encoders.base import DualEncoder
 from daitir.errors import DaitirError
+from daitir.seals import IN_MODEL, seal_folder
 from daitir.tuning.layers import layer_scale, tower_depths
 
 
@@ -92,13 +93,20 @@ def build_optimiser(module: nn.Module, prefix: str, rate: float, layer_decay: fl
     )
 
 
-def save_encoder(encoder: DualEncoder, folder: Path, files: dict[str, str]) -> None:
+def save_encoder(
+    encoder: DualEncoder, folder: Path, files: dict[str, str], record: dict[str, Any] | None = None
+) -> None:
     """Write a model directory of the encoder's own kind, whole or not at all; ``files`` are texts beside it.
+
+    With ``record`` it says who made it, in ``provenance.json``, sealed.
 
     A BLIP that was taken at another image size has that size from now on.
     """
     with model_directory(folder) as partial:
         whole: Any = encoder
+        # It would keep how the last text was cut, and a resumed training may have read none.
+        whole.tokenizer.backend_tokenizer.no_truncation()
+        whole.tokenizer.backend_tokenizer.no_padding()
         whole.tokenizer.save_pretrained(partial)
         if encoder.options.kind == "beit3":
             weights = {name: tensor.cpu().contiguous() for name, tensor in whole.network.state_dict().items()}
@@ -111,3 +119,5 @@ def save_encoder(encoder: DualEncoder, folder: Path, files: dict[str, str]) -> N
             whole.processor.save_pretrained(partial)
         for name, text in files.items():
             (partial / name).write_text(text, "utf-8")
+        if record is not None:
+            seal_folder(partial, folder, record, IN_MODEL)

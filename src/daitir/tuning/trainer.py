@@ -4,7 +4,6 @@ Whatever is random is drawn from (seed, epoch) alone, so on the CPU a training t
 its last finished epoch and ends with the weights of one that was not.
 """
 
-import io
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -17,8 +16,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from daitir.checkpoints import read_checkpoint, write_checkpoint
 from daitir.errors import DaitirError
-from daitir.files import atomic
 from daitir.fusions.training.data import random_state
 from daitir.fusions.training.optimiser import learning_rate_at
 from daitir.fusions.training.trainer import plan_steps
@@ -220,14 +219,11 @@ class Tuner:
                 "history": self.history,
                 "best": vars(self.best),
             }
-            whole = io.BytesIO()  # what torch says of a full disk is no error of the system
-            torch.save(state, whole)
-            with atomic(self.checkpoint) as partial:
-                partial.write_bytes(whole.getbuffer())
+            write_checkpoint(self.checkpoint, state)
         self.accelerator.wait_for_everyone()
 
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        state = read_checkpoint(self.checkpoint)
         self.objective.load_state_dict(state["objective"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.history, self.best = state["history"], Best(**state["best"])

@@ -4,7 +4,6 @@ Whatever is random is drawn from (seed, epoch) alone and all arithmetic runs on 
 that was killed goes on after its last finished epoch and ends with the bytes of one that was not.
 """
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,9 +13,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from daitir.checkpoints import read_checkpoint, write_checkpoint
 from daitir.errors import DaitirError
 from daitir.exact import one_thread
-from daitir.files import atomic
 from daitir.fusions.networks.base import FusionNetwork
 from daitir.fusions.options import TrainOptions
 from daitir.fusions.training.data import TrainingData, random_state
@@ -148,13 +147,10 @@ class Trainer:
             "best": vars(self.best),
             "average": None if self.average is None else self.average.state_dict(),
         }
-        whole = io.BytesIO()  # what torch says of a full disk is no error of the system
-        torch.save(state, whole)
-        with atomic(self.checkpoint) as partial:
-            partial.write_bytes(whole.getbuffer())
+        write_checkpoint(self.checkpoint, state)
 
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        state = read_checkpoint(self.checkpoint)
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.history, self.best = state["history"], Best(**state["best"])

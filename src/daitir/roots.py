@@ -1,0 +1,84 @@
+"""Names from files that others wrote: they lead to a file inside their folder, or nowhere."""
+
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from daitir.errors import DaitirError
+
+LINKS = "DAITIR_LINKS"  # environment variable: the folders into which links may lead
+LARGEST_IMAGE = 2**30  # bytes of a file that a file of others names
+LONGEST_NAME, LONGEST_PATH, SHOWN = 255, 1024, 100
+ON_A_DRIVE = re.compile(r"[A-Za-z]:|\\\\")
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def inside(root: Path, name: str, source: str) -> Path:
+    """Path of ``name`` under ``root``, which is there or not; one that leaves the folder is refused.
+
+    Names come from files that others wrote, and so may links inside the root: an archive unpacked there can
+    hold them. A link out of the root is followed where the user allows its end: ``links`` in the config
+    (COCO on another disk, the store of git-annex or DVC). What is found must be a file or a folder: a device
+    or a pipe would be read for ever.
+    """
+    require_name(name, source, root)
+    path = Path(root) / name
+    end = Path(os.path.realpath(path))  # Path.resolve fails over a circle of links
+    roots = (Path(root), *map(Path, _allowed_links()))
+    if not any(end.is_relative_to(os.path.realpath(allowed)) for allowed in roots):
+        raise DaitirError(
+            f"{source}: {name!r} is a link out of its folder {root} to {end}: put the image itself there, or"
+            " allow the folder that it leads to by `links` in the config"
+        )
+    try:
+        status = end.stat()
+    except OSError:
+        return path  # is missed where it is read
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise DaitirError(f"{path} is no file but a device, a pipe or a socket: remove it")
+    if stat.S_ISREG(status.st_mode) and status.st_size > LARGEST_IMAGE:
+        raise DaitirError(f"{path} is absurdly large ({status.st_size} bytes): replace or remove it")
+    return path
+
+
+def require_name(name: str, source: str, root: Path | str = "of images") -> None:
+    """Refuse a name that can name no file below a folder, on this system or another; ``source`` holds it."""
+    shown = repr(name if len(name) <= SHOWN else name[:SHOWN] + "...")
+    if Path(name).is_absolute() or ".." in Path(name).parts or ON_A_DRIVE.match(name):
+        raise DaitirError(f"{source}: {shown} leaves its folder {root}: use a path inside it, without `..`")
+    if not name.strip(" ./") or UNPRINTABLE.search(name):
+        raise DaitirError(f"{source}: {shown} names no file: remove it or mend its spelling")
+    if "\\" in name:
+        raise DaitirError(f"{source}: {shown} has a backslash: write `/` between folders, or rename the file")
+    if len(name) > LONGEST_PATH or any(len(part.encode()) > LONGEST_NAME for part in name.split("/")):
+        raise DaitirError(
+            f"{source}: {shown} is too long for a file ({LONGEST_NAME} bytes at most): shorten it"
+        )
+
+
+def require_no_twins(names: Iterable[str], source: str) -> None:
+    """Refuse two names of which another system, or another spelling, makes one file.
+
+    The same letters can be written in several ways in Unicode (an accent on its letter or behind it), and the
+    same path with more slashes and dots.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        same = unicodedata.normalize("NFC", Path(name).as_posix())
+        if seen.setdefault(same, name) != name:
+            raise DaitirError(
+                f"{source}: {seen[same]!a} and {name!a} are two spellings of one file: remove or rename one"
+            )
+
+
+def _allowed_links() -> list[str]:
+    """Return the folders into which links may lead: the workflow gives every job those of the config."""
+    return [folder for folder in os.environ.get(LINKS, "").split(os.pathsep) if folder]
+
+
+def allow_links(folders: Iterable[Path]) -> None:
+    """Let links lead into these folders, in this process and those that it starts."""
+    os.environ[LINKS] = os.pathsep.join(str(Path(folder).absolute()) for folder in folders)

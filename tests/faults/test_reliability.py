@@ -1,0 +1,52 @@
+"""docs/reliability.md says of every fault what came of it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.faults.ledger import COUNTS, OUTCOMES, PAGE, counts_of, record, write_page
+
+TESTS = Path(__file__).parents[1]
+
+
+def test_the_page_has_a_row_for_each_fault():
+    """As often as the tests injected it when the page was written, and with what happened."""
+    page = PAGE.read_text(encoding="utf-8")
+    counts = counts_of(page)
+    assert sorted(counts) == sorted(OUTCOMES)
+    assert [
+        fault for fault, times in counts.items() if f"| {fault} | {times:,} | {OUTCOMES[fault]} |" not in page
+    ] == []
+    assert sum(times for fault, times in counts.items() if "kill -9" in fault) >= 50
+
+
+def test_each_fault_is_injected_by_a_test():
+    """Somewhere a test records it."""
+    calls = [
+        call for file in TESTS.rglob("test_*.py") for call in re.findall(r"\brecord\((.*)", file.read_text())
+    ]
+    plain = [
+        fault for fault in OUTCOMES if "kill" not in fault or fault.startswith(("a ", "Snakemake", "the "))
+    ]
+    assert [fault for fault in plain if not any(fault in call for call in calls)] == []
+
+
+def test_tests_that_did_not_run_leave_their_rows(tmp_path, monkeypatch):
+    """What is injected now is counted anew, the rest stays as it was."""
+    first, second, *_ = OUTCOMES
+    monkeypatch.setattr("tests.faults.ledger.COUNTS", COUNTS.__class__())
+    page = tmp_path / "page.md"
+    record(first, 1200)
+    record(second)
+    write_page(page)
+    assert counts_of(page.read_text()) == {first: 1200, second: 1}
+    monkeypatch.setattr("tests.faults.ledger.COUNTS", COUNTS.__class__({second: 5}))
+    write_page(page)
+    assert counts_of(page.read_text()) == {first: 1200, second: 5}
+
+
+def test_an_unknown_fault_is_refused():
+    """Every fault has a row with its outcome."""
+    with pytest.raises(AssertionError, match="has no row"):
+        record("the moon falls down")
