@@ -24,7 +24,8 @@ def new_store(path: Path) -> Iterator[h5py.File]:
     with _Patient(path, "w+b") as file:
         with h5py.File(file, "w", libver="v110", userblock_size=HEAD) as store:
             yield store
-        _sum_up(file)
+        if file.fault is None:
+            _sum_up(file)
         if file.fault is not None:
             raise file.fault
 

@@ -67,7 +67,7 @@ class Attempt:
         words: tuple[str, ...],
         folder: Path,
         last: int | None = None,
-        work: str | None = None,
+        work: tuple[str, ...] = (),
         powerless: bool = False,
     ) -> None:
         number = next(_numbers)
@@ -99,7 +99,7 @@ def act(
     said: Path,
     notes: Path,
     last: int | None,
-    work: str | None,
+    work: tuple[str, ...],
     powerless: bool,
 ) -> None:
     """Be the stage."""
@@ -110,8 +110,8 @@ def act(
     os.environ["HF_HUB_OFFLINE"] = "1"
     steps = Steps((folder / "results").resolve(), notes, last)
     main = importlib.import_module(module).main
-    if work is not None:
-        steps.watch_work(work)
+    for place in work:
+        steps.watch_work(place)
     steps.watch()
     if powerless:
         give_up_power()

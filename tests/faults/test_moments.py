@@ -13,11 +13,11 @@ from tests.faults.steps import AFTER, BEGUN
 KILLED = -9
 KILLS = 4
 WORK = {  # what is called for each batch or epoch
-    "reformulate": "daitir.chat.transformers:TransformersChat._write",
-    "generate": "daitir.generators.diffusers:DiffusersGenerator._draw",
-    "simulate": "daitir.mini.answers:WorldAnswerer.answer",
-    "train": "daitir.fusions.training.trainer:Trainer._train_epoch",
-    "tune": "daitir.tuning.trainer:Tuner._train_epoch",
+    "reformulate": ("daitir.chat.transformers:TransformersChat._write",),
+    "generate": ("daitir.generators.diffusers:DiffusersGenerator._draw",),
+    "simulate": tuple(f"daitir.mini.answers:WorldAnswerer.{name}" for name in ("caption", "answer")),
+    "train": ("daitir.fusions.training.trainer:Trainer._train_epoch",),
+    "tune": ("daitir.tuning.trainer:Tuner._train_epoch",),
 }
 KEPT = {"simulate": "/seen/answers", "train": "/checkpoint.pt", "tune": "/checkpoint.pt"}
 
