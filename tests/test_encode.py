@@ -145,8 +145,8 @@ def test_a_picture_and_the_same_corpus_image_are_one_point(made, tmp_path, monke
         ("gone.png", None, r"gone\.png does not exist, but .*list\.json lists it"),
         ("bad.png", b"no image", r"bad\.png is not an image"),
         ("cut.png", png(0)[:-100], r"cut\.png is damaged or cut short"),
-        ("../secret.png", None, r"list\.json: '\.\./secret\.png' leaves its folder"),
-        ("/etc/passwd", None, r"list\.json: '/etc/passwd' leaves its folder"),
+        ("../secret.png", None, r"list\.json entry 1: '\.\./secret\.png' leaves its folder"),
+        ("/etc/passwd", None, r"list\.json entry 1: '/etc/passwd' leaves its folder"),
     ],
 )
 def test_a_bad_corpus_image_is_refused_by_name(made, tmp_path, monkeypatch, workers, name, data, message):

@@ -184,8 +184,8 @@ def test_images_outside_their_folder_are_missing(small):
     Path("else.png").touch()
     Path("pool.json").write_text(json.dumps(["0.png", "1.png", "2.png", "3.png", "../else.png"]))
     [missing] = checked(small).missing
-    assert missing.key == "corpora.pool.images"
-    assert "pool.json: '../else.png' leaves its folder images" in missing.detail
+    assert missing.key == "corpora.pool.list"
+    assert "pool.json entry 4: '../else.png' leaves its folder of images" in missing.detail
 
 
 def test_targets_outside_their_corpus_are_missing(small):

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from daitir.analyses.options import KINDS
+
 ROOT = Path(__file__).parents[1]
 PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
@@ -56,10 +58,12 @@ def test_the_rules_that_use_gpus_are_named():
 def test_the_table_of_memory_is_that_of_the_rules():
     """Rows with the gigabytes and hours that the rules ask for."""
     asked = {}
-    for found in re.finditer(r"^rule (\w+):\n((?:    .*\n|\n)+)", RULES, re.MULTILINE):
-        memory, hours = (re.search(rf"{word}=\w+\((\d+)\)", found[2]) for word in ("mem_mb", "runtime"))
+    rules = re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", RULES, re.MULTILINE)
+    one_a_kind = re.findall(r"^            f\"(\w+)_{kind}\"\n((?:        .*\n|\n)+)", RULES, re.MULTILINE)
+    for name, body in [*rules, *((f"{name}_{kind}", body) for name, body in one_a_kind for kind in KINDS)]:
+        memory, hours = (re.search(rf"{word}=\w+\((\d+)\)", body) for word in ("mem_mb", "runtime"))
         if memory and hours and int(memory[1]) > 4:
-            asked[found[1]] = (memory[1], hours[1])
+            asked[name] = (memory[1], hours[1])
     rows = re.findall(
         r"^\| (`\w+`.*?) \| (\d+) GB \| (\d+) \|", (ROOT / "docs" / "cluster.md").read_text(), re.MULTILINE
     )

@@ -10,6 +10,7 @@ from daitir.report.expected import ExpectedValues
 from daitir.report.published import compare
 from daitir.report.run import DialogueSet, Measured, System, Tables
 from daitir.stages import measure
+from tests import synthetic
 from tests.synthetic import SET, make_results
 from tests.test_measure import measure_options
 from tests.test_report import spaced, text_of, write
@@ -139,12 +140,10 @@ def run(tmp_path_factory):
     """Folder, config and page of a run of two dialogue sets; dar is measured on the first alone."""
     folder = tmp_path_factory.mktemp("published")
     config = make_results(folder)
-    for path in sorted((folder / "results").rglob("*")):
-        other = folder / str(path.relative_to(folder)).replace(SET, "more")
-        if other != path and path.is_file():
-            other.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, other)
-    shutil.rmtree(folder / "results/ranks/dar/more", ignore_errors=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthetic, "SET", "more")
+        make_results(folder / "more")
+    shutil.copytree(folder / "more" / "results", folder / "results", dirs_exist_ok=True)
     (folder / "results/ranks/dar/more.parquet").unlink()
     systems = config["systems"] | {"dar": config["systems"]["dar"] | {"dialogues": [SET]}}
     expected = [CURVE, CURVE | {"system": "dar", "dialogues": "more"}, CURVE | {"dialogues": "third"}]

@@ -94,7 +94,8 @@ def test_pictures_of_shards_are_read_by_key(tmp_path):
     (tmp_path / "published.png").write_bytes(png())
     link = {"digest": digest_bytes([png()])}
     write_shard(tmp_path / "0.tar", [Picture("a", b"one", "png", {}), Picture("c", b"three", "jpg", {})], {})
-    write_shard(tmp_path / "1.tar", [Picture("b", b"", "png", link, tmp_path / "published.png")], {})
+    record = {"options": {"generator": {"kind": "released"}}}
+    write_shard(tmp_path / "1.tar", [Picture("b", b"", "png", link, tmp_path / "published.png")], record)
     pictures = ShardPictures([tmp_path / "1.tar", tmp_path / "0.tar"])
     assert [pictures.read(key) for key in "cab"] == [b"three", b"one", png()]
     assert sorted(pictures.keys()) == ["a", "b", "c"]

@@ -99,7 +99,7 @@ def _require_sum(data: np.ndarray, path: Path) -> None:
         raise DaitirError(
             f"{path} carries no provenance: it was not written by daitir; remove it and run again"
         )
-    if head != _head_of(xxhash.xxh3_128_hexdigest(data[HEAD:])):
+    if head != _head_of(xxhash.xxh3_128_hexdigest(data[HEAD:].data)):
         raise ValueError("its bytes are not those that were written")
 
 
@@ -107,7 +107,7 @@ class _Bytes(io.RawIOBase):
     """A file in memory, of which nothing is copied but what is asked for."""
 
     def __init__(self, data: np.ndarray) -> None:
-        self.data, self.place = memoryview(data), 0
+        self.data, self.place = data.data, 0
 
     def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
         """Go to a place."""

@@ -80,7 +80,7 @@ def config_of(root, url):
         "encoders": {name: encoder_of(name, root / "encoders" / name) for name in ENCODERS},
         "systems": systems,
         "evaluate": ["few"],
-        "report": {"hits": [1], "rounds": [0], "resamples": 100, "examples": 1},
+        "report": {"hits": [1], "rounds": [0], "resamples": 100, "examples": 1, "analyses": []},
     }
 
 

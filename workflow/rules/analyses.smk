@@ -55,7 +55,9 @@ rule draw_analyses:
     input:
         tables=plan.analysed,
     output:
-        tables=[in_report(layout.table(name), f"tables/{name}", "Analyses", table=name) for name in plan.analyses],
+        tables=[
+            in_report(layout.table(name), f"tables/{name}", "Analyses", table=name) for name in plan.analyses
+        ],
         figures=[
             in_report(
                 layout.figure(f"{analysis}-{name}"),
