@@ -2,12 +2,18 @@
 
 import argparse
 import json
+import time
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from daitir.errors import DaitirError
 from daitir.machine import tell_machine
 from daitir.options import Options
+
+WRITTEN = {"output", "history", "figure"}
+CLOCKS_MAY_DIFFER = 60  # seconds, between a machine and the one that holds its files
 
 StageOptions = TypeVar("StageOptions", bound=Options)
 
@@ -47,8 +53,28 @@ def parse_call(
     """
     arguments = parser.parse_args(argv)
     tell_machine()
+    require_past(arguments)
     record, extra = _json_object(arguments.options, "--options"), _json_object(arguments.how, "--how")
     return Call(options.parse(_join(record, extra), "--options"), record, arguments)
+
+
+def require_past(arguments: argparse.Namespace) -> None:
+    """Refuse input files that are dated ahead of the clock, before any work is done.
+
+    Snakemake removes what a job has made if an input is younger, as it is where the clock was set back.
+    """
+    now, form = time.time(), "%Y-%m-%d %H:%M"
+    for name, value in vars(arguments).items():
+        for path in value if isinstance(value, list) else [value]:
+            if name in WRITTEN or not isinstance(path, Path) or not path.is_file():
+                continue
+            dated = path.stat().st_mtime
+            if dated > now + CLOCKS_MAY_DIFFER:
+                then, here = (datetime.fromtimestamp(moment).strftime(form) for moment in (dated, now))
+                raise DaitirError(
+                    f"{path} is dated {then}, ahead of this machine's clock ({here}): set the clock right, or"
+                    " `touch` the file, and run again; nothing finished is lost"
+                )
 
 
 def _join(record: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:

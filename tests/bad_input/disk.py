@@ -1,5 +1,7 @@
-"""A disk that is full: every writer meets the system's own error, at a file that leads to /dev/full."""
+"""A disk that is full: writers meet the system's own error, at a file leading to /dev/full. Wrong clocks."""
 
+import os
+import time
 from dataclasses import replace
 
 from tests.bad_input import data, encoding, pictures, ranks, tools
@@ -13,6 +15,14 @@ LIMITED = "a file that the system does not let grow"
 def full_at_the_import(place: Place, name: str) -> Call:
     """Parquet."""
     return full(place, name, data.read(place, [data.ENTRY]))
+
+
+@case("import", "a file that is dated tomorrow")
+def from_the_future(place: Place) -> Call:
+    """The clock was set back, or is wrong."""
+    asked = data.read(place, [data.ENTRY])
+    os.utime(place.folder / "dialogues", (time.time() + 86_400,) * 2)
+    return asked
 
 
 @cases("encode", {FULL: "c.h5"})

@@ -45,7 +45,7 @@ FAULTS: dict[str, dict[str, str]] = {
         "disk full": ONE_LINE,
         "results read-only": ONE_LINE,
         "results without permission to write": ONE_LINE,
-        "clock set back by a day": "nothing finished is made again; what is lost is, with the same bytes",
+        "clock set back by a day": ONE_LINE,
         "a job started twice at the same time": "one waits for the other; both end well, with the same bytes",
         "Snakemake started twice in one folder": "the second is refused; the first ends with the same bytes",
         "out of memory while drawing or encoding": "the batch is halved and noted; on the CPU the same bytes",

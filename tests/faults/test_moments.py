@@ -61,16 +61,16 @@ def kill(worker):
     """Kill a job until it has been killed often enough; return how much was done again at each kill."""
     whole, again = worker.attempt(), []
     assert whole.begun == whole.kept > 1
-    random, begun = Random(f"moments of {worker.job.kind}"), 0
-    while len(again) < KILLS or begun:
-        seconds = None if len(again) >= KILLS else random.uniform(0.3, 1) * whole.seconds
-        tried = worker.attempt(seconds)
-        begun += tried.kept
+    random, kept, over = Random(f"moments of {worker.job.kind}"), 0, False
+    while not over:
+        enough = len(again) >= KILLS
+        tried = worker.attempt(None if enough else random.uniform(0.3, 1) * whole.seconds)
+        kept += tried.kept
         if tried.killed:
             again.append(tried.begun - tried.kept)
         else:
-            assert (begun, tried.begun) == (whole.kept, tried.kept)
-            begun = 0
+            assert (kept, tried.begun) == (whole.kept, tried.kept)
+            kept, over = 0, enough
     assert differences(worker.folder, worker.whole.folder) + left_over(worker.folder) == []
     return again
 
