@@ -46,7 +46,7 @@ FAULTS: dict[str, dict[str, str]] = {
         "results read-only": ONE_LINE,
         "results without permission to write": ONE_LINE,
         "clock set back by a day": ONE_LINE,
-        "a job started twice at the same time": "one waits for the other; both end well, with the same bytes",
+        "a job started twice at the same time": "both end well; what they leave is what one leaves, byte for byte",
         "Snakemake started twice in one folder": "the second is refused; the first ends with the same bytes",
         "out of memory while drawing or encoding": "the batch is halved and noted; on the CPU the same bytes",
     },
@@ -69,7 +69,7 @@ FAULTS: dict[str, dict[str, str]] = {
     "Input that is not what it seems": {
         "a malformed file, config or answer": "refused in one line, or read as what it is; never a traceback",
         "a path that leaves its folder": "refused by its name",
-        "an image bomb": "refused before it is unpacked",
+        "an image bomb": "refused, in little memory",
     },
 }
 OUTCOMES = {fault: outcome for faults in FAULTS.values() for fault, outcome in faults.items()}

@@ -11,7 +11,7 @@ from tests.faults.ledger import LONG, killed_any_time, record
 from tests.faults.steps import AFTER, BEGUN
 
 KILLED = -9
-KILLS = 4
+KILLS = 3
 WORK = {  # what is called for each batch or epoch
     "reformulate": ("daitir.chat.transformers:TransformersChat._write",),
     "generate": ("daitir.generators.diffusers:DiffusersGenerator._draw",),
