@@ -11,6 +11,7 @@ from daitir.layout import FIGURES, TABLES, Layout
 from daitir.report.analyses import SHOWN, analyses_of
 from daitir.report.numbers import share
 from daitir.report.run import DialogueSet, Measured, Tables
+from daitir.seals import write_sealed
 from daitir.stages import analyse, draw_analyses
 from tests.analysed import SET, analysis_call, drawing_call, write_analysed
 from tests.browser import Browser, find_browser
@@ -32,9 +33,14 @@ def shown(tmp_path_factory):
     for name in get_args(Analysis):
         call(analyse, analysis_call(name, sources, layout.analysis(name, SET)))
     call(draw_analyses, drawing_call(layout.results))
+    found = analyses_of(layout, run_of_two_rounds(), get_args(Analysis))
+    return layout, {one.name: one for one in found}
+
+
+def run_of_two_rounds():
+    """What the page knows of the run, as far as its analyses ask."""
     rounds = Tables(pd.DataFrame({"round": [0, 1]}), *(pd.DataFrame() for _ in range(3)))
-    run = Measured(DialogueSet(SET, "tiny", 30, 30, 1), {}, rounds, 10, (0,))
-    return layout, {one.name: one for one in analyses_of(layout, run, get_args(Analysis))}
+    return Measured(DialogueSet(SET, "tiny", 30, 30, 1), {}, rounds, 10, (0,))
 
 
 def column(one, heading):
@@ -99,6 +105,17 @@ def test_cost_changes_gains_and_ties_are_those_of_the_tables(shown):
     told = [row[3].value for row in found["changes"].grid.rows]
     assert told == changes["ranks_lost"].tolist()
     assert column(found["gains"], "Query") == table_of(layout, "gains")["query_text"].tolist()
+
+
+def test_analysis_in_which_no_system_takes_part_is_empty(shown):
+    """A run of texts alone has nothing to stress: a table without measures, and an empty figure."""
+    layout, _ = shown
+    path = Path(layout.table("stress"))
+    whole = path.read_text()
+    write_sealed(path, "dialogues,system,round\n")
+    one = analyses_of(layout, run_of_two_rounds(), ["stress"])[0]
+    write_sealed(path, whole)
+    assert (one.grid.headings, one.grid.rows) == ((), ())
 
 
 def test_every_table_and_figure_has_a_caption():

@@ -64,7 +64,8 @@ def analyses_of(layout: Layout, run: Measured, names: Sequence[Analysis]) -> lis
         own = cells(table, dialogues=run.dialogues.name)
         drawn = name not in WITHOUT_FIGURE
         figure = read_figure(Path(layout.figure(f"{name}-{run.dialogues.name}"))) if drawn else None
-        found.append(Analysed(name, shown.title, shown.note, figure, shown.grid(own, run)))
+        grid = shown.grid(own, run) if len(own) else Grid((), ())  # no system takes part: no measures either
+        found.append(Analysed(name, shown.title, shown.note, figure, grid))
     return found
 
 
