@@ -45,7 +45,7 @@ JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
 AccountingStorageType=accounting_storage/none
-MinJobAge=600
+MinJobAge=7200
 SlurmdTimeout=10
 KillWait=2
 ReturnToService=2

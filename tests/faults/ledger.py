@@ -46,7 +46,7 @@ FAULTS: dict[str, dict[str, str]] = {
         "results read-only": ONE_LINE,
         "results without permission to write": ONE_LINE,
         "clock set back by a day": ONE_LINE,
-        "a job started twice at the same time": "both end well; what they leave is what one leaves, byte for byte",
+        "a job started twice at the same time": "both end well; they leave what one leaves, to the byte",
         "Snakemake started twice in one folder": "the second is refused; the first ends with the same bytes",
         "out of memory while drawing or encoding": "the batch is halved and noted; on the CPU the same bytes",
     },
