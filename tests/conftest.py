@@ -1,5 +1,6 @@
 """How the tests are shared between processes (`pytest -n 2`), and the page that the tests of faults write."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,15 +20,20 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         write_page(page)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares something dear: the tests of a file, and those that look at one finished run.
-
-    Other tests of whole runs are apart, for each takes a minute or more.
-    """
+@pytest.hookimpl(wrapper=True)  # before all others: xdist reads the groups as early as it can
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Keep together what shares something dear: a cluster, a finished run, the files of a module."""
     for item in items:
-        if "finished" in getattr(item, "fixturenames", ()):
-            group = "finished"
-        else:
-            group = item.nodeid if "workflow" in item.path.parts else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    return (yield)
+
+
+def _group(item: pytest.Item) -> str:
+    """Return what a test shares; whole runs of its own, each a minute or more, share nothing."""
+    fixtures = getattr(item, "fixturenames", ())
+    if "slurm" in fixtures:
+        return "slurm"
+    if "finished" in fixtures:
+        return "finished"
+    is_apart = "workflow" in item.path.parts and "published" not in fixtures
+    return item.nodeid if is_apart else item.nodeid.split("::")[0]

@@ -61,7 +61,7 @@ def recall(rows, **chosen):
 
 def counted(samples, query_MD):
     """Recall@10 at round 1 of some queries, by the plainest scoring."""
-    scores = torch.from_numpy(query_MD.astype(np.float32)) @ torch.from_numpy(samples.corpus_ND).T
+    scores = torch.from_numpy(query_MD.astype(np.float32)) @ torch.from_numpy(samples.corpus.matrix).T
     ranks = target_ranks(scores, torch.from_numpy(samples.target_M))
     return (ranks[samples.round_M == 1] <= 10).float().mean().item()
 

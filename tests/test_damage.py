@@ -11,8 +11,7 @@ from daitir.errors import DaitirError
 from daitir.features import read_features
 from daitir.ranks import read_ranks
 from daitir.seals import IN_MODEL
-from daitir.stores import sum_up
-from tests.damaged_files import FOLDER, KINDS, RECORD, features, ranks
+from tests.damaged_files import FOLDER, KINDS, RECORD, features, ranks, sum_up
 from tests.faults.ledger import record
 
 FLIPS = 40

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from daitir import features
 from daitir.errors import DaitirError
-from daitir.features import read_features, write_features
+from daitir.features import StoredFeatures, features_provenance, read_features, write_features
 from daitir.queries import Query, picks_shard, read_queries, rounds_of, write_queries
 from daitir.ranks import read_ranks, write_ranks
 from daitir.shards import Picture, read_shard, shard_provenance, write_shard
@@ -93,6 +94,56 @@ def test_truncated_feature_store_is_named(tmp_path):
     (tmp_path / "f.h5").write_bytes(data[: len(data) // 2])
     with pytest.raises(DaitirError, match="cannot be read"):
         read_features(tmp_path / "f.h5")
+
+
+def many_features(path):
+    """Write more rows than a part has."""
+    keys = [f"k{number:05d}" for number in range(3000)]
+    matrix = np.random.default_rng(0).standard_normal((3000, 6), dtype=np.float32)
+    write_features(path, keys, matrix / np.linalg.norm(matrix, axis=1, keepdims=True), RECORD)
+    return path
+
+
+def test_features_may_stay_in_their_file(tmp_path, monkeypatch):
+    """Part by part, by place and as a whole the vectors are those of a store that is read at once."""
+    monkeypatch.setattr(features, "PART_BYTES", 1)
+    path = many_features(tmp_path / "f.h5")
+    stored, whole = StoredFeatures(path), read_features(path)
+    assert (stored.keys, stored.shape, len(stored)) == (whole.keys, (3000, 6), 3000)
+    assert (stored.digest, stored.provenance) == (whole.digest, whole.provenance)
+    parts = list(stored.parts())
+    assert [len(part) for part in parts] == [1024, 1024, 952]
+    assert np.array_equal(np.concatenate(parts), whole.matrix)
+    place = np.array([2999, 0, 7, 0])
+    assert np.array_equal(stored[place], whole.matrix[place])
+    assert np.array_equal(stored.matrix, whole.matrix)
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut", "swap"])
+def test_features_that_change_in_their_file_are_refused(tmp_path, harm):
+    """What happens to vectors after a store was opened ends in an error, not in other ranks."""
+    path = many_features(tmp_path / "f.h5")
+    stored = StoredFeatures(path)
+    data = bytearray(path.read_bytes())
+    data[stored.extent.start + 70] ^= 1
+    path.write_bytes({"flip": data, "cut": data[: stored.extent.start + 50], "swap": data}[harm])
+    if harm == "swap":
+        write_features(path, ["a"], unit([1, 0]), RECORD)
+    with pytest.raises(DaitirError, match=r"f\.h5"):
+        list(stored.parts())
+    with pytest.raises(DaitirError, match=r"f\.h5"):
+        _ = stored.matrix
+
+
+def test_provenance_is_read_without_the_vectors(tmp_path):
+    """Who made a store is known although its vectors are damaged; its other bytes must be whole."""
+    path = many_features(tmp_path / "f.h5")
+    data = bytearray(path.read_bytes())
+    data[StoredFeatures(path).extent.start + 70] ^= 1
+    path.write_bytes(data)
+    assert features_provenance(path)["stage"] == RECORD["stage"]
+    with pytest.raises(DaitirError, match="cannot be read"):
+        read_features(path)
 
 
 def test_queries_of_shards_are_read_as_one_table(tmp_path):

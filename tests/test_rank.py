@@ -56,7 +56,7 @@ def test_text_alone(monkeypatch, sources, tmp_path):
     """Rank, score and the ten best are those of cosine search; there is no gate, router or similarity."""
     frame = rank(monkeypatch, without_pictures(sources), tmp_path / "r.parquet", {"kind": "text"})
     samples = read_samples(without_pictures(sources))
-    scores = samples.text_MD @ samples.corpus_ND.T
+    scores = samples.text_MD @ samples.corpus.matrix.T
     own = scores[np.arange(60), samples.target_M]
     assert frame["rank"].tolist() == (scores >= own[:, None]).sum(axis=1).tolist()
     assert frame["dialogue_id"].tolist() == samples.dialogue_ids

@@ -1,8 +1,10 @@
+import math
+import weakref
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from daitir import scoring
 from daitir.scoring import rank_targets, target_ranks, target_ties
 
 NAN = float("nan")
@@ -92,12 +94,43 @@ def test_bits_hang_on_query_and_corpus_alone(width, threads):
         torch.set_num_threads(before)
 
 
-def test_memory_does_not_grow_with_the_corpus(monkeypatch):
-    """No more than one block of scores exists at a time: scores are asked for block by block."""
-    seen = []
-    best_of = scoring._best_of
-    monkeypatch.setattr(
-        scoring, "_best_of", lambda scores, *rest: seen.append(scores.shape) or best_of(scores, *rest)
-    )
-    rank_targets(unit(1, 8), unit(2500, 8), torch.tensor([0]))
-    assert seen == [(128, 1024), (128, 1024), (128, 452)]
+class Parts:
+    """A corpus that is read in parts, and knows how many of them somebody still holds."""
+
+    def __init__(self, corpus_ND, rows):
+        self.corpus_ND, self.rows, self.given, self.most = corpus_ND.numpy(), rows, [], 0
+
+    def __len__(self):
+        return len(self.corpus_ND)
+
+    def __getitem__(self, place_P):
+        return self.corpus_ND[place_P]
+
+    def parts(self):
+        for start in range(0, len(self), self.rows):
+            part = self.corpus_ND[start : start + self.rows].copy()
+            self.given.append(weakref.ref(part))
+            yield part
+            del part
+            self.most = max(self.most, sum(one() is not None for one in self.given))
+
+
+@pytest.mark.parametrize("rows", [1024, 3072])
+def test_memory_does_not_grow_with_the_corpus(rows):
+    """A corpus that is read in parts has the standing of the whole, and never more than one is in memory."""
+    query_QD, corpus_ND, target_Q = unit(140, 8), unit(9000, 8, seed=1), torch.arange(140) * 61
+    parts = Parts(corpus_ND, rows)
+    found, known = (rank_targets(query_QD, corpus, target_Q) for corpus in (parts, corpus_ND))
+    assert all(torch.equal(one, other) for one, other in zip(found, known, strict=True))
+    assert len(parts.given) == math.ceil(9000 / rows)
+    assert parts.most == 1
+
+
+@pytest.mark.parametrize("order", ["up", "down", "shuffled"])
+def test_best_are_found_wherever_they_lie(order):
+    """The best of a corpus that gets better, or worse, from place to place."""
+    scores_N = torch.linspace(-1, 1, 5000).round(decimals=2)  # many are equal
+    scores_N = {"up": scores_N, "down": scores_N.flip(0), "shuffled": scores_N[torch.randperm(5000)]}[order]
+    corpus_ND = torch.stack([scores_N, torch.zeros(5000)], dim=1)
+    standing = rank_targets(torch.tensor([[1.0, 0.0]]), corpus_ND, torch.tensor([0]), top=60)
+    assert standing.best_QT[0].tolist() == scores_N.argsort(descending=True, stable=True)[:60].tolist()

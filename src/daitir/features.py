@@ -1,21 +1,24 @@
 """Feature stores: HDF5 files of keys and unit vectors, read by key."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import xxhash
 
 from daitir.errors import DaitirError
 from daitir.files import atomic
 from daitir.provenance import require_same
 from daitir.seals import content_digest, seal, unseal
-from daitir.stores import new_store, open_store, rows_in
+from daitir.stores import Store, digest_matrix, new_store, open_store, read_matrix, shape_of
 
-CHUNK_ROWS = 1024
+MATRIX = "features"
+PART_ROWS, PART_BYTES = 1024, 2**25
 UNIT_TOLERANCE = 1e-3
 
 
@@ -23,14 +26,25 @@ UNIT_TOLERANCE = 1e-3
 class Features:
     """Unit vectors by name: ``keys`` (N, sorted), ``matrix`` (N x D float32), and who made them.
 
-    Those of texts say also which texts were cut to the encoder's limit: ``truncated`` (N bool).
+    ``names`` are the keys as UTF-8. Those of texts say also which texts were cut to the encoder's limit:
+    ``truncated`` (N bool).
     """
 
-    keys: list[str]
+    names: np.ndarray
     matrix: np.ndarray
     provenance: dict[str, Any]
+    digest: str  # of names and vectors; how they were split over files does not count
     truncated: np.ndarray | None = None
-    content: str | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """N and D."""
+        return self.matrix.shape
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """The keys as texts, made when they are asked for."""
+        return _texts(self.names)
 
     def rows(self, keys: Sequence[str], source: str = "features") -> np.ndarray:
         """Return the vectors of ``keys`` in their order; a key that is missing stops the work by its name.
@@ -46,15 +60,13 @@ class Features:
             )
         return self.matrix[[place[key] for key in keys]]
 
-    @property
-    def digest(self) -> str:
-        """Digest of names and vectors; how they were split over files does not count."""
-        return self.content or _content(self.keys, self.matrix, self.truncated)
+
+def _texts(names: np.ndarray) -> list[str]:
+    return [name.decode() for name in names.tolist()]
 
 
-def _content(keys: Sequence[str], matrix: np.ndarray, truncated: np.ndarray | None) -> str:
-    names, flags = "\n".join(keys).encode(), b"" if truncated is None else np.ascontiguousarray(truncated)
-    return content_digest([names, np.ascontiguousarray(matrix), flags])
+def _content(names: np.ndarray, matrix_digest: str, truncated: np.ndarray | None) -> str:
+    return content_digest([names, matrix_digest.encode(), b"" if truncated is None else truncated])
 
 
 def write_features(
@@ -67,27 +79,26 @@ def write_features(
     """Write one finished feature store, rows sorted by key; equal features give equal bytes."""
     matrix = np.asarray(matrix, dtype=np.float32)
     require_unit_rows(keys, matrix, path)
-    keys, matrix, truncated = _sorted(keys, matrix, truncated)
-    names = [key.encode() for key in keys]
-    text = h5py.string_dtype("utf-8", max(map(len, names), default=1))
-    chunk = (max(1, min(CHUNK_ROWS, len(keys))), matrix.shape[1])
-    sealed = seal(record, path, _content(keys, matrix, truncated))
-    with atomic(path) as partial, new_store(partial) as store:
+    names = np.array([key.encode() for key in keys] or np.empty(0, "S1"))
+    names, matrix, truncated = _sorted(names, matrix, truncated)
+    text = h5py.string_dtype("utf-8", names.dtype.itemsize)
+    digest = digest_matrix(matrix)
+    sealed = seal(record, path, _content(names, digest, truncated))
+    with atomic(path) as partial, new_store(partial, MATRIX, matrix, digest) as store:
         store.attrs["provenance"] = sealed
-        store.create_dataset("keys", data=np.array(names, dtype=text), track_times=False)
-        store.create_dataset("features", data=matrix, chunks=chunk, track_times=False)
+        store.create_dataset("keys", data=names.astype(text), track_times=False)
         if truncated is not None:
             store.create_dataset("truncated", data=truncated, track_times=False)
 
 
 def _sorted(
-    keys: Sequence[str], matrix: np.ndarray, truncated: np.ndarray | None
-) -> tuple[list[str], np.ndarray, np.ndarray | None]:
-    """Return the rows of a store in the order of their keys."""
-    if all(one < next_ for one, next_ in pairwise(keys)):
-        return list(keys), matrix, truncated
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    return [keys[row] for row in order], matrix[order], None if truncated is None else truncated[order]
+    names: np.ndarray, matrix: np.ndarray, truncated: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return the rows of a store in the order of their keys; UTF-8 sorts as its texts do."""
+    if (names[:-1] < names[1:]).all():
+        return names, np.ascontiguousarray(matrix), truncated
+    order = np.argsort(names, kind="stable")
+    return names[order], matrix[order], None if truncated is None else truncated[order]
 
 
 def read_features(*paths: Path) -> Features:
@@ -103,56 +114,129 @@ def read_features(*paths: Path) -> Features:
             f"features beside {paths[0]} have widths {sorted(widths)}: remove them and run again"
         )
     flags = [store.truncated for store in stores if store.truncated is not None]
-    keys, matrix, truncated = _sorted(
-        [key for store in stores for key in store.keys],
+    names, matrix, truncated = _sorted(
+        np.concatenate([store.names for store in stores]),
         np.concatenate([store.matrix for store in stores]),
         np.concatenate(flags) if len(flags) == len(stores) else None,
     )
-    for one, next_ in pairwise(keys):
-        if one == next_:
-            raise DaitirError(
-                f"key {one!r} stands twice beside {paths[0]}: remove these stores and run again"
-            )
-    return Features(keys, matrix, stores[0].provenance, truncated)
+    twice = np.flatnonzero(names[:-1] == names[1:])
+    if len(twice):
+        raise DaitirError(
+            f"key {names[twice[0]].decode()!r} stands twice beside {paths[0]}: remove these stores and run"
+            " again"
+        )
+    digest = _content(names, digest_matrix(matrix), truncated)
+    return Features(names, matrix, stores[0].provenance, digest, truncated)
 
 
 def _read_one(path: Path) -> Features:
-    with open_store(path) as (store, data):
-        sealed = unseal(store.attrs.get("provenance"), path)
-        keys = [key.decode() for key in store["keys"][:].tolist()]
-        matrix = rows_in(store["features"], data)
-        truncated = store["truncated"][:] if "truncated" in store else None
-        found = _content(keys, matrix, truncated)
+    with open_store(path) as store:
+        sealed = unseal(store.around.attrs.get("provenance"), path)
+        names, truncated = _names_and_flags(store)
+        matrix = read_matrix(store, MATRIX)
+        found = _content(names, store.matrix.digest, truncated)
         if found != sealed.content:
-            require_unit_rows(keys, matrix, path)
+            require_unit_rows(names, matrix, path)
         sealed.require(found)
-    return Features(keys, matrix, sealed.record, truncated, found)
+    return Features(names, matrix, sealed.record, found, truncated)
+
+
+def _names_and_flags(store: Store) -> tuple[np.ndarray, np.ndarray | None]:
+    flags = store.around.get("truncated")
+    return store.around["keys"][:], None if flags is None else flags[:]
+
+
+class StoredFeatures:
+    """Features whose vectors stay in their file until they are asked for; N of them, float32.
+
+    Whoever goes through all of them, or asks for the ``matrix``, is stopped if they are not those that were
+    written. As the corpus of `scoring.rank_targets` they need no more memory than a part of them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with open_store(path) as store:
+            sealed = unseal(store.around.attrs.get("provenance"), path)
+            self.names, flags = _names_and_flags(store)
+            self.shape, self.extent = shape_of(store, MATRIX), store.matrix
+            self.digest = _content(self.names, self.extent.digest, flags)
+        self.path, self.provenance = path, sealed.record
+        if self.digest != sealed.content:
+            read_features(path)  # says what is wrong
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """The keys, sorted."""
+        return _texts(self.names)
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """All vectors, N x D."""
+        store = read_features(self.path)
+        if store.digest != self.digest:
+            raise self._changed()
+        return store.matrix
+
+    def __len__(self) -> int:
+        """Return N."""
+        return self.shape[0]
+
+    def __getitem__(self, place_P: np.ndarray) -> np.ndarray:
+        """Return the vectors at some places, P x D."""
+        own, inverse_P = np.unique(place_P, return_inverse=True)
+        row = 4 * self.shape[1]
+        with self.path.open("rb", buffering=0) as file:
+            data = [os.pread(file.fileno(), row, self.extent.start + row * int(place)) for place in own]
+        try:
+            found = np.frombuffer(b"".join(data), np.float32).reshape(len(own), self.shape[1])
+        except ValueError:
+            raise self._changed() from None
+        return found[inverse_P]
+
+    def parts(self) -> Iterator[np.ndarray]:
+        """Yield all vectors in order, some thousand at a time."""
+        row = 4 * self.shape[1]
+        hasher, step = xxhash.xxh3_128(), max(1, PART_BYTES // (row * PART_ROWS)) * PART_ROWS
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self.extent.start)
+            for start in range(0, len(self), step):
+                part = np.fromfile(file, np.float32, min(step, len(self) - start) * self.shape[1])
+                hasher.update(part.data)
+                if part.nbytes % row:
+                    raise self._changed()
+                yield part.reshape(-1, self.shape[1])
+        if hasher.hexdigest() != self.extent.digest:
+            raise self._changed()
+
+    def _changed(self) -> DaitirError:
+        return DaitirError(
+            f"{self.path} is damaged, its vectors are not what was written: remove it and run again"
+        )
 
 
 def features_provenance(path: Path) -> dict[str, Any]:
     """Return who made a feature store, without reading its vectors."""
-    with open_store(path) as (store, _):
-        return unseal(store.attrs.get("provenance"), path).record
+    with open_store(path) as store:
+        return unseal(store.around.attrs.get("provenance"), path).record
 
 
-def require_unit_rows(keys: Sequence[str], matrix: np.ndarray, path: Path) -> None:
+def require_unit_rows(keys: Sequence[str] | np.ndarray, matrix: np.ndarray, path: Path) -> None:
     """Refuse features that are not a row a key, not finite, or not of unit length."""
     if matrix.ndim != 2 or len(matrix) != len(keys):
         raise DaitirError(
             f"{path}: {matrix.shape} features for {len(keys)} keys; remove the file and run again"
         )
-    blocks = (matrix[start : start + CHUNK_ROWS] for start in range(0, len(matrix), CHUNK_ROWS))
-    lengths = [np.linalg.norm(block.astype(np.float64), axis=1) for block in blocks]
-    length = np.concatenate([*lengths, np.empty(0)])
+    length = np.sqrt(np.einsum("nd,nd->n", matrix, matrix))
     wrong = np.flatnonzero(~(np.abs(length - 1) <= UNIT_TOLERANCE))
     if len(wrong):
+        first = keys[wrong[0]]
+        name = first.decode() if isinstance(first, bytes) else first
         raise DaitirError(
             f"{path}: {len(wrong)} of {len(keys)} features are not finite unit vectors, the first is"
-            f" {keys[wrong[0]]!r} of length {length[wrong[0]]:.4g}: is the model or its dtype broken?"
+            f" {name!r} of length {length[wrong[0]]:.4g}: is the model or its dtype broken?"
         )
 
 
 def count_features(path: Path) -> int:
     """Return how many features a store holds, without reading them."""
-    with open_store(path) as (store, _):
-        return int(store["keys"].shape[0])
+    with open_store(path) as store:
+        return shape_of(store, MATRIX)[0]

@@ -4,6 +4,7 @@ Shape suffixes: M samples (one a dialogue and round), K generated images, D feat
 """
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from daitir.dialogues import SCHEMA, Dialogue, read_dialogues
 from daitir.errors import DaitirError
-from daitir.features import Features, features_provenance, read_features
+from daitir.features import Features, StoredFeatures, features_provenance, read_features
 from daitir.files import digest_text
 from daitir.provenance import require_same
 from daitir.queries import picture_key, query_key
@@ -29,10 +30,14 @@ class Samples:
     target_M: np.ndarray
     text_MD: np.ndarray
     images_MKD: np.ndarray | None
-    candidates: list[str]
-    corpus_ND: np.ndarray
+    corpus: StoredFeatures
     encoder: dict[str, Any]
     digests: dict[str, str]
+
+    @property
+    def candidates(self) -> list[str]:
+        """The keys of the corpus, in the order of its vectors."""
+        return self.corpus.keys
 
 
 @dataclass(frozen=True)
@@ -103,32 +108,32 @@ def read_samples(sources: Sources) -> Samples:
     Stopped on: features of different encoders or widths, a target outside the corpus, a query without its
     images, a query or image that belongs to no dialogue.
     """
-    stores = {"queries": read_features(sources.queries), "corpus": read_features(sources.corpus)}
-    if sources.pictures:
-        stores["pictures"] = read_features(*sources.pictures)
+    queries, corpus = read_features(sources.queries), StoredFeatures(sources.corpus)
+    stores: dict[str, Features | StoredFeatures] = {"queries": queries, "corpus": corpus}
+    pictures = read_features(*sources.pictures) if sources.pictures else None
+    if pictures is not None:
+        stores["pictures"] = pictures
     encoder = require_one_encoder(stores, sources)
-    asked = _asked(sources, stores["queries"])
-    candidates = stores["corpus"].keys
+    asked = _asked(sources, queries)
     targets = [dialogue.target for dialogue, _ in asked]
     return Samples(
         dialogue_ids=[dialogue.dialogue_id for dialogue, _ in asked],
         round_M=np.array([round_ for _, round_ in asked], dtype=np.int64),
         targets=targets,
-        target_M=_places(targets, candidates, sources),
-        text_MD=stores["queries"].rows([query_key(d.dialogue_id, round_) for d, round_ in asked]),
-        images_MKD=_images(asked, stores["pictures"], sources) if sources.pictures else None,
-        candidates=candidates,
-        corpus_ND=stores["corpus"].matrix,
+        target_M=_places(targets, corpus.keys, sources),
+        text_MD=queries.rows([query_key(d.dialogue_id, round_) for d, round_ in asked]),
+        images_MKD=None if pictures is None else _images(asked, pictures, sources),
+        corpus=corpus,
         encoder=encoder,
         digests={
             "dialogues": table_digest(read_table(sources.dialogues, SCHEMA)),
-            "candidates": digest_text(*candidates),
+            "candidates": digest_text(*corpus.keys),
         }
         | {role: store.digest for role, store in stores.items()},
     )
 
 
-def require_one_encoder(stores: dict[str, Features], sources: Sources) -> dict[str, Any]:
+def require_one_encoder(stores: Mapping[str, Features | StoredFeatures], sources: Sources) -> dict[str, Any]:
     """Refuse features of different encoders or widths; return the encoder as far as it concerns images.
 
     What only texts know (their length limit) is in the record of query features alone and is not compared.
@@ -141,7 +146,7 @@ def require_one_encoder(stores: dict[str, Features], sources: Sources) -> dict[s
         tuned = {"model": made} if (made := store.provenance["inputs"].get("model")) else {}
         encoders[_named(role, sources)] = {**options, "encoder": known, **tuned}
     require_same("encoder", encoders)
-    require_same("width", {_named(role, sources): store.matrix.shape[1] for role, store in stores.items()})
+    require_same("width", {_named(role, sources): store.shape[1] for role, store in stores.items()})
     return encoders[_named("corpus", sources)]
 
 

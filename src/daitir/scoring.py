@@ -7,8 +7,9 @@ Shape suffixes: Q queries, N candidates, D feature, T the best candidates that a
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -46,33 +47,44 @@ def target_ties(scores_QN: Tensor, target_Q: Tensor) -> Tensor:
     return ((scores_QN == target_score_Q1) & others_QN).sum(dim=1)
 
 
-def rank_targets(query_QD: Tensor, corpus_ND: Tensor, target_Q: Tensor, top: int = 10) -> Standing:
+class Candidates(Protocol):
+    """A corpus that is read part by part: N vectors, float32."""
+
+    def __len__(self) -> int:
+        """Return N."""
+
+    def __getitem__(self, place_P: np.ndarray, /) -> np.ndarray:
+        """Return the vectors at some places, P x D."""
+
+    def parts(self) -> Iterator[np.ndarray]:
+        """Yield all vectors in order, a multiple of `CANDIDATE_ROWS` at a time but for the last."""
+
+
+def rank_targets(
+    query_QD: Tensor, corpus_ND: Tensor | Candidates, target_Q: Tensor, top: int = 10
+) -> Standing:
     """Rank each query's target in the whole corpus and keep the ``top`` best candidates.
 
     The same as `target_ranks` and `target_ties` of ``query_QD @ corpus_ND.T``, in flat memory and with
     bits that depend on the query and the corpus alone. Among equal scores the candidate that comes first
     in the corpus (whose rows are sorted by key) comes first; NaN comes last.
     """
-    blocks = list(_candidate_blocks(corpus_ND))
-    parts = []
     with one_thread():
-        for place_Q, count in full_blocks(len(query_QD), QUERY_ROWS):
-            part = _rank_block(query_QD[place_Q], corpus_ND, blocks, target_Q[place_Q], top)
-            parts.append(Standing(*(column[:count] for column in part)))
+        blocks = _blocks(query_QD, corpus_ND, target_Q, top)
+        start = 0
+        for part_ND in _parts(corpus_ND):
+            cuts = list(_candidate_blocks(part_ND))
+            for block, _ in blocks:
+                for place, candidates, count in cuts:
+                    block.add(start + place, candidates, count)
+            start += len(part_ND)
+        parts = [[column[:count] for column in block.standing()] for block, count in blocks]
     return Standing(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
 def count_ranks(query_QD: Tensor, corpus_ND: Tensor, target_Q: Tensor) -> Tensor:
     """Return the ranks of `rank_targets` alone, the same to the last one, without looking for the best."""
-    blocks, parts = list(_candidate_blocks(corpus_ND)), []
-    with one_thread():
-        for place_Q, count in full_blocks(len(query_QD), QUERY_ROWS):
-            query, less_Q = query_QD[place_Q], torch.zeros(QUERY_ROWS, dtype=torch.long)
-            target_score_Q1 = _target_scores(query, corpus_ND[target_Q[place_Q]])[:, None]
-            for _, candidates, own in blocks:
-                less_Q += ((query @ candidates.T)[:, :own] < target_score_Q1).sum(dim=1)
-            parts.append((len(corpus_ND) - less_Q)[:count])
-    return torch.cat(parts)
+    return rank_targets(query_QD, corpus_ND, target_Q, top=0).rank_Q
 
 
 def score_less(
@@ -107,24 +119,90 @@ def _candidate_blocks(corpus_ND: Tensor) -> Iterator[tuple[int, Tensor, int]]:
     """Yield the first place, the candidates and their count; the last block is filled up with zeros."""
     for start in range(0, len(corpus_ND), CANDIDATE_ROWS):
         block = corpus_ND[start : start + CANDIDATE_ROWS]
-        yield start, F.pad(block, (0, 0, 0, CANDIDATE_ROWS - len(block))), len(block)
+        count = len(block)
+        if count < CANDIDATE_ROWS:
+            block = F.pad(block, (0, 0, 0, CANDIDATE_ROWS - count))
+        yield start, block, count
 
 
-def _rank_block(
-    query_QD: Tensor, corpus_ND: Tensor, blocks: list[tuple[int, Tensor, int]], target_Q: Tensor, top: int
-) -> Standing:
-    target_score_Q1 = _target_scores(query_QD, corpus_ND[target_Q])[:, None]
-    less_Q = ties_Q = torch.zeros(len(query_QD), dtype=torch.long, device=query_QD.device)
-    best_QT = torch.empty(len(query_QD), 0, dtype=torch.long, device=query_QD.device)
-    for start, candidates, count in blocks:
-        scores_QN = (query_QD @ candidates.T)[:, :count]
-        less_Q = less_Q + (scores_QN < target_score_Q1).sum(dim=1)
-        ties_Q = ties_Q + (scores_QN == target_score_Q1).sum(dim=1)
-        best_QT = _keep_best(torch.cat([best_QT, _best_of(scores_QN, start, top)], dim=1), top)
-    # The target ties with itself unless its score is NaN.
-    ties_Q = ties_Q - (~target_score_Q1.squeeze(1).isnan()).long()
-    score_QT, place_QT = _unpack(best_QT)
-    return Standing(len(corpus_ND) - less_Q, ties_Q, target_score_Q1.squeeze(1), place_QT, score_QT)
+def _parts(corpus_ND: Tensor | Candidates) -> Iterator[Tensor]:
+    if isinstance(corpus_ND, Tensor):
+        yield corpus_ND
+    else:
+        yield from map(torch.from_numpy, corpus_ND.parts())
+
+
+def _at(corpus_ND: Tensor | Candidates, place_P: Tensor) -> Tensor:
+    if isinstance(corpus_ND, Tensor):
+        return corpus_ND[place_P]
+    return torch.from_numpy(corpus_ND[place_P.numpy()])
+
+
+def _blocks(
+    query_QD: Tensor, corpus_ND: Tensor | Candidates, target_Q: Tensor, top: int
+) -> list[tuple["_Block", int]]:
+    """Return the queries in full blocks, each with how many of them are new."""
+    room = query_QD.new_empty(2, QUERY_ROWS, CANDIDATE_ROWS)
+    return [
+        (_Block(query_QD[place_Q], _at(corpus_ND, target_Q[place_Q]), len(corpus_ND), top, room), count)
+        for place_Q, count in full_blocks(len(query_QD), QUERY_ROWS)
+    ]
+
+
+class _Block:
+    """A block of queries and what is known of it so far: candidates behind, ties, the best.
+
+    The best are looked for where they can be only: among what scores more than the last of them.
+    """
+
+    def __init__(self, query_QD: Tensor, target_QD: Tensor, total: int, top: int, room: Tensor) -> None:
+        self.query_QD, self.total, self.top, self.room = query_QD, total, top, room
+        self.target_score_Q = _target_scores(query_QD, target_QD)
+        self.less_Q, self.ties_Q = query_QD.new_zeros(2, len(query_QD), dtype=torch.long)
+        self.best_QT = query_QD.new_empty(len(query_QD), 0, dtype=torch.long)
+        self.last_Q1 = query_QD.new_empty(len(query_QD), 1)
+        self.found: list[tuple[Tensor, Tensor]] = []
+        self.waiting = 0
+
+    def add(self, start: int, candidates: Tensor, count: int) -> None:
+        """Count a block of candidates, of which ``count`` are some, the first at the place ``start``."""
+        scores_QN = torch.mm(self.query_QD, candidates.T, out=self.room[0])[:, :count]
+        flags_QN, target_Q1 = self.room[1][:, :count], self.target_score_Q[:, None]
+        self.less_Q += torch.lt(scores_QN, target_Q1, out=flags_QN).sum(dim=1).long()
+        self.ties_Q += torch.eq(scores_QN, target_Q1, out=flags_QN).sum(dim=1).long()
+        if self.best_QT.shape[1] < self.top:
+            self._keep(_best_of(scores_QN, start, self.top))
+        elif self.top:
+            row_P, place_P = (scores_QN > self.last_Q1).nonzero(as_tuple=True)
+            self.found.append((row_P, _pack(scores_QN[row_P, place_P], place_P + start)))
+            self.waiting += len(row_P)
+            if self.waiting > len(self.best_QT) * self.top:
+                self._merge()
+
+    def _merge(self) -> None:
+        """Take what was found in, a row a query."""
+        if not self.waiting:
+            return
+        row_P, packed_P = (torch.cat(part) for part in zip(*self.found, strict=True))
+        row_P, order = row_P.sort()
+        count_Q = torch.bincount(row_P, minlength=len(self.best_QT))
+        column_P = torch.arange(len(row_P), device=row_P.device) - (count_Q.cumsum(0) - count_Q)[row_P]
+        found = self.best_QT.new_full((len(count_Q), int(count_Q.max())), torch.iinfo(torch.long).min)
+        found[row_P, column_P] = packed_P[order]
+        self.found, self.waiting = [], 0
+        self._keep(found)
+
+    def _keep(self, packed_QN: Tensor) -> None:
+        self.best_QT = _keep_best(torch.cat([self.best_QT, packed_QN], dim=1), self.top)
+        self.last_Q1 = _unpack(self.best_QT[:, -1:])[0]
+
+    def standing(self) -> Standing:
+        """Return where each target stands."""
+        self._merge()
+        # The target ties with itself unless its score is NaN.
+        ties_Q = self.ties_Q - (~self.target_score_Q.isnan()).long()
+        score_QT, place_QT = _unpack(self.best_QT)
+        return Standing(self.total - self.less_Q, ties_Q, self.target_score_Q, place_QT, score_QT)
 
 
 def _target_scores(query_QD: Tensor, target_QD: Tensor) -> Tensor:

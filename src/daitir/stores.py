@@ -1,10 +1,17 @@
-"""HDF5 files with a sum in front: written through a file of our own, read from memory, whole or not."""
+"""HDF5 files of one large matrix and what belongs to it, read and written as fast as the matrix alone.
+
+The matrix lies in one piece, which is read straight into memory; HDF5 sees only the bytes around it. In
+front, in the block that HDF5 leaves to its user, stands a head: where the matrix lies, its digest, and the
+digest of all other bytes. The library may wait for ever, or crash, over a damaged file, so none is given to
+it.
+"""
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import h5py
 import numpy as np
@@ -12,47 +19,63 @@ import xxhash
 
 from daitir.errors import DaitirError
 
-# In front of the HDF5, in the block that it leaves to its user, stands the sum of all bytes behind it: the
-# library may wait for ever, or crash, over a damaged file, so none is given to it.
-HEAD, MARK, BLOCK = 512, b"daitir features ", 2**20
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
+HEAD, MARK = 512, b"daitir matrix"
+OLDER_MARK, SIGNATURE = b"daitir features", b"\x89HDF\r\n\x1a\n"
+
+
+class Extent(NamedTuple):
+    """Where the matrix of a store lies: its first byte, their number, and their digest."""
+
+    start: int
+    size: int
+    digest: str
+
+
+class Store(NamedTuple):
+    """A store to read: HDF5 without its matrix, and where that lies in which file."""
+
+    around: h5py.File
+    file: BinaryIO
+    matrix: Extent
 
 
 @contextmanager
-def new_store(path: Path) -> Iterator[h5py.File]:
-    """Yield a store to fill. HDF5 crashes on a full disk, so its writes go through a file of our own."""
+def new_store(path: Path, name: str, matrix: np.ndarray, digest: str) -> Iterator[h5py.File]:
+    """Yield a store to fill with what belongs to a matrix (with its digest), which is written last.
+
+    HDF5 crashes on a full disk, so its writes go through a file of our own.
+    """
     with _Patient(path, "w+b") as file:
         with h5py.File(file, "w", libver="v110", userblock_size=HEAD) as store:
             yield store
+            place = store.create_dataset(name, data=matrix, track_times=False).id.get_offset()
         if file.fault is None:
-            _sum_up(file)
+            write_head(file, Extent(place or HEAD, matrix.nbytes, digest))
         if file.fault is not None:
             raise file.fault
 
 
-def sum_up(path: Path) -> None:
-    """Put the sum of a store's bytes in front of it, as whoever changed it means them to be."""
-    with path.open("r+b") as file:
-        _sum_up(file)
-
-
-def _sum_up(file: BinaryIO | io.FileIO) -> None:
-    head = _head(file)
+def write_head(file: BinaryIO | io.FileIO, matrix: Extent) -> None:
+    """Put its head in front of a store."""
+    head = _head(matrix, _read_around(file, matrix))
     file.seek(0)
     file.write(head)
 
 
-def _head(file: BinaryIO | io.FileIO) -> bytes:
-    """Return what stands in front of a store: our mark and the sum of the bytes behind it."""
-    hasher = xxhash.xxh3_128()
+def _head(matrix: Extent, around: list[np.ndarray]) -> bytes:
+    said = b"%s %d %d %s " % (MARK, matrix.start, matrix.size, matrix.digest.encode())
+    hasher = xxhash.xxh3_128(said)
+    for piece in around:
+        hasher.update(piece.data)
+    return (said + hasher.hexdigest().encode() + b"\n").ljust(HEAD, b"\0")
+
+
+def _read_around(file: BinaryIO | io.FileIO, matrix: Extent) -> list[np.ndarray]:
+    """Return the bytes between the head and the matrix, and those behind it."""
     file.seek(HEAD)
-    while block := file.read(BLOCK):
-        hasher.update(block)
-    return _head_of(hasher.hexdigest())
-
-
-def _head_of(digest: str) -> bytes:
-    return (MARK + digest.encode() + b"\n").ljust(HEAD, b"\0")
+    before = np.fromfile(file, np.uint8, matrix.start - HEAD)
+    file.seek(matrix.start + matrix.size)
+    return [before, np.fromfile(file, np.uint8)]
 
 
 class _Patient(io.FileIO):
@@ -80,38 +103,50 @@ class _Patient(io.FileIO):
 
 
 @contextmanager
-def open_store(path: Path) -> Iterator[tuple[h5py.File, np.ndarray]]:
-    """Yield a store to read, and its bytes; what is wrong with it becomes one line."""
+def open_store(path: Path) -> Iterator[Store]:
+    """Yield a store to read; what is wrong with it becomes one line. The matrix is not looked at."""
     if not path.exists():
         raise DaitirError(f"{path} does not exist: run snakemake to make it")
     try:
-        data = np.fromfile(path, np.uint8)  # read once: for the sum, for HDF5 and as the rows themselves
-        _require_sum(data, path)
-        with h5py.File(_Bytes(data), "r") as store:
-            yield store, data
+        with path.open("rb", buffering=0) as file:
+            matrix = _require_head(file, path)
+            around = _read_around(file, matrix)
+            file.seek(0)
+            if file.read(HEAD) != _head(matrix, around):
+                raise ValueError("its bytes are not those that were written")
+            pieces = {HEAD: around[0].data, matrix.start + matrix.size: around[1].data}
+            with h5py.File(_Pieces(pieces, os.fstat(file.fileno()).st_size), "r") as store:
+                yield Store(store, file, matrix)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, MemoryError) as error:
         raise DaitirError(f"{path} cannot be read ({error}): remove it and run again") from None
 
 
-def _require_sum(data: np.ndarray, path: Path) -> None:
-    head = data[:HEAD].tobytes()
+def _require_head(file: BinaryIO | io.FileIO, path: Path) -> Extent:
+    head = file.read(HEAD)
     if head.startswith(SIGNATURE):
         raise DaitirError(
             f"{path} carries no provenance: it was not written by daitir; remove it and run again"
         )
-    if head != _head_of(xxhash.xxh3_128_hexdigest(data[HEAD:].data)):
-        raise ValueError("its bytes are not those that were written")
+    if head.startswith(OLDER_MARK):
+        raise DaitirError(f"{path} is of an older daitir, which wrote otherwise: remove it and run again")
+    words = head.removeprefix(MARK).split()
+    if not head.startswith(MARK) or len(words) < 3:
+        raise ValueError("its first bytes are not those that were written")
+    start, size = int(words[0]), int(words[1])
+    if not HEAD <= start <= start + size <= os.fstat(file.fileno()).st_size:
+        raise ValueError("it is shorter than what was written")
+    return Extent(start, size, words[2].decode("ascii"))
 
 
-class _Bytes(io.RawIOBase):
-    """A file in memory, of which nothing is copied but what is asked for."""
+class _Pieces(io.RawIOBase):
+    """A file of which some pieces are in memory; what lies between them is not for HDF5."""
 
-    def __init__(self, data: np.ndarray) -> None:
-        self.data, self.place = data.data, 0
+    def __init__(self, pieces: dict[int, memoryview], size: int) -> None:
+        self.pieces, self.size, self.place = pieces, size, 0
 
     def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
         """Go to a place."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.place, io.SEEK_END: len(self.data)}[whence]
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.place, io.SEEK_END: self.size}[whence]
         self.place = start + place
         return self.place
 
@@ -120,21 +155,36 @@ class _Bytes(io.RawIOBase):
         return self.place
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer from here."""
-        found = self.data[self.place : self.place + len(buffer)]
-        buffer[: len(found)] = found
-        self.place += len(found)
-        return len(found)
+        """Fill a buffer from here; what is in no piece reads as nothing."""
+        buffer[:] = bytes(len(buffer))
+        for start, piece in self.pieces.items():
+            if start <= self.place < start + len(piece):
+                found = piece[self.place - start :][: len(buffer)]
+                buffer[: len(found)] = found
+        self.place += len(buffer)
+        return len(buffer)
 
 
-def rows_in(features: h5py.Dataset, data: np.ndarray) -> np.ndarray:
-    """Return the rows of a store out of its bytes, chunk by chunk; each is stored as it is in memory."""
-    if features.dtype != np.float32 or features.chunks is None or features.chunks[1:] != features.shape[1:]:
-        raise ValueError("its features are no rows of float32 in chunks")
-    matrix, chunks = np.empty(features.shape, np.float32), list[Any]()
-    features.id.chunk_iter(chunks.append)
-    for chunk in chunks:
-        rows = matrix[chunk.chunk_offset[0] : chunk.chunk_offset[0] + features.chunks[0]]
-        stored = data[chunk.byte_offset : chunk.byte_offset + rows.nbytes]
-        rows[:] = stored.view(np.float32).reshape(rows.shape)
-    return matrix
+def read_matrix(store: Store, name: str) -> np.ndarray:
+    """Return the matrix of a store (float32, rows first), which must be the one that was written."""
+    shape = shape_of(store, name)
+    store.file.seek(store.matrix.start)
+    found = np.fromfile(store.file, np.float32, store.matrix.size // 4)
+    if digest_matrix(found) != store.matrix.digest:
+        raise ValueError("its bytes are not those that were written")
+    return found.reshape(shape)
+
+
+def shape_of(store: Store, name: str) -> tuple[int, ...]:
+    """Return the shape of a store's matrix, which must lie where its head says."""
+    matrix = store.around[name]
+    place = matrix.id.get_offset() or store.matrix.start
+    if matrix.dtype != np.float32 or (place, matrix.nbytes) != store.matrix[:2]:
+        raise ValueError(f"its {name} are no float32 in one piece")
+    return tuple(matrix.shape)
+
+
+def digest_matrix(matrix: np.ndarray) -> str:
+    """Return the digest of a matrix's bytes, row by row."""
+    whole = np.ascontiguousarray(matrix)
+    return xxhash.xxh3_128_hexdigest(whole.data if whole.nbytes else b"")

@@ -20,9 +20,9 @@ from daitir.samples import Sources
 from daitir.seals import write_sealed
 from daitir.shards import read_shard, shard_provenance, write_shard
 from daitir.stages import measure
-from daitir.stores import sum_up
 from daitir.weights import write_weights
 from tests.bad_input.calls import Call, Place, call, case, cases
+from tests.damaged_files import sum_up
 from tests.sample_files import ENCODER, World, write_world
 from tests.synthetic import SET, make_results
 from tests.test_measure import measure_options

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from safetensors.torch import save_file
 
 from daitir.dialogues import Dialogue, read_dialogues, write_dialogues
-from daitir.features import features_provenance, read_features, write_features
+from daitir.features import StoredFeatures, features_provenance, read_features, write_features
 from daitir.history import SCHEMA as HISTORY
 from daitir.history import read_history, write_history
 from daitir.queries import Query, read_queries, write_queries
@@ -132,6 +132,8 @@ def test_a_damaged_feature_store_is_refused_or_what_it_was(folder, data):
     found, whole = ends_well(read_features, file), read_features(good)
     assert found is None or (found.keys == whole.keys and np.array_equal(found.matrix, whole.matrix))
     ends_well(features_provenance, file)
+    parts = ends_well(lambda path: list(StoredFeatures(path).parts()), file)
+    assert parts is None or np.array_equal(np.concatenate(parts), whole.matrix)
 
 
 @given(data=st.data())

@@ -127,7 +127,7 @@ def _fuse(variant: Variant, samples: Samples, weights: Path | None = None) -> Fu
 
 
 def _sought(samples: Samples) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(samples.corpus_ND), torch.from_numpy(samples.target_M)
+    return torch.from_numpy(samples.corpus.matrix), torch.from_numpy(samples.target_M)
 
 
 def _rank_plain(

@@ -31,7 +31,7 @@ def one_image(samples: Samples) -> Samples:
 
     It stands for a blank picture, whose own feature no store holds.
     """
-    mean_D = samples.corpus_ND.mean(axis=0, dtype=np.float64)
+    mean_D = samples.corpus.matrix.mean(axis=0, dtype=np.float64)
     constant_D = (mean_D / np.linalg.norm(mean_D)).astype(np.float32)
     return replace(samples, images_MKD=np.broadcast_to(constant_D, images_of(samples).shape).copy())
 

@@ -103,7 +103,7 @@ def views_of(samples: Samples, round_: int, k: int) -> RoundViews:
         names,
         samples.text_MD[rows],
         samples.images_MKD[rows, k - 1],
-        samples.corpus_ND[samples.target_M[rows]],
+        samples.corpus.matrix[samples.target_M[rows]],
     )
 
 

@@ -30,7 +30,7 @@ from daitir.seals import IN_MODEL, read_folder_seal
 from daitir.shards import Picture, read_shard
 from daitir.tuning import tuned_encoder
 
-REVISION = 5
+REVISION = 6
 
 
 class Tuned(Options):

@@ -111,8 +111,7 @@ def rank(options: FusionOptions, samples: Samples, seed: int, weights: Path | No
     images_MKD = None if samples.images_MKD is None else torch.from_numpy(samples.images_MKD)
     fused = fuse_in_blocks(load_fusion(options, weights).fuse, text_MD, images_MKD, round_M)
     require_finite(fused, samples)
-    corpus_ND, target_M = torch.from_numpy(samples.corpus_ND), torch.from_numpy(samples.target_M)
-    standing = rank_targets(fused.query_BD, corpus_ND, target_M, TOP)
+    standing = rank_targets(fused.query_BD, samples.corpus, torch.from_numpy(samples.target_M), TOP)
     similarity_M = None
     if not isinstance(options, TextOptions) and images_MKD is not None:
         similarity_M = agreement(text_MD, use_images(images_MKD, options.images))

@@ -111,6 +111,6 @@ def _part(samples: Samples, images_MKD: Tensor, chosen_M: np.ndarray, draws_imag
         target_M=torch.from_numpy(samples.target_M[rows]),
         first_S=torch.from_numpy(first_S),
         count_S=torch.from_numpy(count_S),
-        corpus_ND=torch.from_numpy(samples.corpus_ND),
+        corpus_ND=torch.from_numpy(samples.corpus.matrix),
         draws_image=draws_image,
     )

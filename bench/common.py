@@ -1,0 +1,79 @@
+"""What all measurements share: seconds of a piece of work, and rows of the table in docs/performance.md."""
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison: what was timed against what, their ratio, and what it has to be.
+
+    ``bound`` is such as "at most 1.1"; ``figures`` are the seconds or bytes behind the ratio.
+    """
+
+    what: str
+    against: str
+    ratio: float
+    bound: str
+    figures: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether the ratio is what it has to be."""
+        kind, _, number = self.bound.rpartition(" ")
+        return self.ratio <= float(number) if kind == "at most" else self.ratio >= float(number)
+
+    def __str__(self) -> str:
+        """Return one line."""
+        met = "met" if self.holds else "NOT met"
+        return f"{self.what} against {self.against}: {self.ratio:.2f} ({self.bound}: {met}; {self.figures})"
+
+
+def seconds(work: Callable[[], Any], repeats: int = 1) -> float:
+    """Return the wall seconds of the fastest of some calls."""
+    return min(_once(work) for _ in range(repeats))
+
+
+def in_turn(*works: Callable[[], Any], repeats: int = 5) -> list[float]:
+    """Return the wall seconds of each piece of work, the fastest of some calls.
+
+    The pieces are called in turn, so that a machine that slows down slows all of them.
+    """
+    spent = [[_once(work) for work in works] for _ in range(repeats)]
+    return [min(times) for times in zip(*spent, strict=True)]
+
+
+def _once(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def peak_gigabytes() -> float:
+    """Return the most memory that this process has used so far, in GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def parser_of(doc: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a measurement; ``--json`` is for `bench.page`."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print rows as JSON, for bench.page")
+    return parser
+
+
+def tell(rows: Iterable[Row], as_json: bool) -> None:
+    """Print rows, each as soon as it is known."""
+    for row in rows:
+        print(json.dumps(asdict(row)) if as_json else row, flush=True)
+
+
+def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """Return the slope of log cost over log size, by least squares."""
+    import numpy as np
+
+    return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])

@@ -1,0 +1,134 @@
+"""Ranks against sorting, and against a plain matrix product: ``python -m bench.ranking``.
+
+Four methods (text, image, addition, DAR) rank the queries of a benchmark among 50,000 candidates of width
+256, float32. Three ways, each on one thread: the rank stage's own; sorting all scores of each query and
+looking for the target, as published code does; and the matrix product alone, with all scores of a thousand
+queries at a time in memory. Sorting takes minutes, so it is timed on a part of the queries. Then a million
+candidates are ranked out of their store, in a process of its own whose memory is looked at.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from bench.common import Row, in_turn, parser_of, peak_gigabytes, seconds, tell
+
+from daitir.exact import one_thread
+from daitir.features import StoredFeatures, write_features
+from daitir.scoring import rank_targets
+
+AT_ONCE = 1024  # queries whose scores lie in memory together in the other two ways
+RECORD = {"stage": "bench", "options": {}, "inputs": {}, "versions": {}}
+
+
+def unit(*shape: int) -> torch.Tensor:
+    """Return random unit vectors."""
+    return F.normalize(torch.randn(*shape), dim=-1)
+
+
+def methods(text_MD: torch.Tensor, image_MD: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the queries of four methods."""
+    mixed = {"add": text_MD + image_MD, "dar": 0.7 * text_MD + 0.3 * image_MD}
+    return {"text": text_MD, "image": image_MD} | {
+        name: F.normalize(sum_MD, dim=-1) for name, sum_MD in mixed.items()
+    }
+
+
+def sort_all(query_MD: torch.Tensor, corpus_ND: torch.Tensor, target_M: torch.Tensor) -> torch.Tensor:
+    """Sort all scores of each query and look for its target."""
+    ranks = []
+    for query, target in zip(query_MD.split(AT_ONCE), target_M.split(AT_ONCE), strict=True):
+        order = (query @ corpus_ND.T).argsort(dim=1, descending=True)
+        ranks.append((order == target[:, None]).nonzero()[:, 1] + 1)
+    return torch.cat(ranks)
+
+
+def multiply(query_MD: torch.Tensor, corpus_ND: torch.Tensor) -> None:
+    """Take the matrix product alone."""
+    for query in query_MD.split(AT_ONCE):
+        query @ corpus_ND.T
+
+
+def measure(queries: int, sorted_queries: int, candidates: int, width: int) -> Iterator[Row]:
+    """Yield the rows of ranking in memory."""
+    torch.manual_seed(0)
+    corpus_ND, target_M = unit(candidates, width), torch.randint(candidates, (queries,))
+    asked = methods(unit(queries, width), unit(queries, width))
+    one = asked["text"][:sorted_queries], corpus_ND, target_M[:sorted_queries]
+    differ = int((rank_targets(*one).rank_Q != sort_all(*one)).sum())
+    if differ > len(one[0]) // 1000:  # of scores that are equal but for rounding
+        raise SystemExit(f"{differ} of {len(one[0])} ranks differ")
+    with one_thread():
+        few = [
+            seconds(lambda query=query: sort_all(query[:sorted_queries], corpus_ND, one[2]))
+            for query in asked.values()
+        ]
+        ours, product = in_turn(
+            lambda: [rank_targets(query, corpus_ND, target_M) for query in asked.values()],
+            lambda: [multiply(query, corpus_ND) for query in asked.values()],
+            repeats=2,
+        )
+    sort = sum(few) * queries / sorted_queries
+    size = f"{queries:,} queries, {len(asked)} methods, {candidates:,} candidates x {width}"
+    figures = f"{ours:.1f} s; sorting {sort:.0f} s, by {sorted_queries:,} queries; {size}"
+    yield Row("rank", "sorting all scores", sort / ours, "at least 12", figures)
+    figures = f"{ours:.1f} s; products {product:.1f} s; {size}"
+    yield Row("rank", "a matrix product a method", ours / product, "at most 1.0", figures)
+
+
+def measure_large(candidates: int, width: int) -> Iterator[Row]:
+    """Yield the row of a large corpus that is read from its store."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "corpus.h5"
+        call = [sys.executable, "-m", "bench.ranking", "--candidates", str(candidates), "--width", str(width)]
+        subprocess.run([*call, "--write", str(path)], check=True)
+        told = subprocess.run([*call, "--read", str(path)], check=True, stdout=subprocess.PIPE, text=True)
+    peak, spent = map(float, told.stdout.split())
+    figures = f"256 queries, {candidates:,} candidates x {width} out of a store, {spent:.1f} s"
+    yield Row("memory of ranking, GiB", "2 GB", peak, "at most 1.86", figures)
+
+
+def write_corpus(path: Path, candidates: int, width: int) -> None:
+    """Write a store of random candidates."""
+    rows_ND = np.random.default_rng(0).standard_normal((candidates, width), dtype=np.float32)
+    rows_ND /= np.linalg.norm(rows_ND, axis=1, keepdims=True)
+    write_features(
+        path, [f"unlabeled2017/{number:012d}.jpg" for number in range(candidates)], rows_ND, RECORD
+    )
+
+
+def rank_stored(path: Path) -> None:
+    """Rank some queries in a store and print the peak of memory and the seconds."""
+    corpus = StoredFeatures(path)
+    query_QD, target_Q = unit(256, corpus.shape[1]), torch.randint(len(corpus), (256,))
+    spent = seconds(lambda: rank_targets(query_QD, corpus, target_Q))
+    print(peak_gigabytes(), spent)
+
+
+def main() -> None:
+    """Time the ways."""
+    parser = parser_of(__doc__)
+    parser.add_argument("--queries", type=int, default=2064 * 11)
+    parser.add_argument("--sorted-queries", type=int, default=1024, help="queries that sorting is timed on")
+    parser.add_argument("--candidates", type=int, default=50_000)
+    parser.add_argument("--large", type=int, default=1_000_000, help="candidates in a store")
+    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--write", type=Path, help="only write a store")
+    parser.add_argument("--read", type=Path, help="only rank in a store")
+    call = parser.parse_args()
+    if call.write:
+        write_corpus(call.write, call.candidates, call.width)
+    elif call.read:
+        rank_stored(call.read)
+    else:
+        tell(measure(call.queries, call.sorted_queries, call.candidates, call.width), call.json)
+        tell(measure_large(call.large, call.width), call.json)
+
+
+if __name__ == "__main__":
+    main()

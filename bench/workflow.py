@@ -1,0 +1,112 @@
+"""What Snakemake itself costs: ``python -m bench.workflow noop`` and ``python -m bench.workflow share``.
+
+``noop``: config/paper-dar.yaml (four benchmarks, 11 rounds, 24 shards a set) with every output there, empty,
+and known to Snakemake as finished: how long does a run take that finds nothing to do?
+
+``share``: a config is run in a folder of its own, on two cores. Each job's seconds are those of Snakemake's
+benchmark files; Python tells how long its imports took. What is not stage work: Snakemake's own seconds, the
+start of each Python, imports.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from bench.common import Row, parser_of, seconds, tell
+from tests.workflow.test_presets import placeholders
+
+from daitir.benchmarks import seconds_in
+from daitir.config import load_config
+from daitir.planning import Plan
+from daitir.planning.inventory import Inventory
+
+ROOT = Path(__file__).resolve().parent.parent
+IMPORTED = re.compile(r"^import time:\s+(\d+) \|", re.MULTILINE)
+MICROSECONDS = 1e6
+
+
+def snakemake(folder: Path, *arguments: str, **environment: str) -> str:
+    """Run the workflow in a folder and return what it said."""
+    call = [str(Path(sys.executable).with_name("snakemake")), "--snakefile", str(ROOT / "Snakefile")]
+    call += ["--directory", str(folder), "--cores", "2", *arguments]
+    done = subprocess.run(call, env=os.environ | environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(call)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+    return done.stdout + done.stderr
+
+
+def measure_noop(config: Path) -> Iterator[Row]:
+    """Yield the row of a run with nothing to do."""
+    values = yaml.safe_load(config.read_text())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        placeholders(folder, values)
+        os.chdir(folder)
+        jobs = list(Inventory(Plan(load_config(values))).jobs())
+        for job in jobs:
+            for output in job.outputs:
+                Path(output).parent.mkdir(parents=True, exist_ok=True)
+                Path(output).touch()
+        given = ["--configfile", str(config)]
+        snakemake(folder, *given, "--touch", "--quiet", "all")
+        said = ""
+
+        def run() -> None:
+            nonlocal said
+            said = snakemake(folder, *given)
+
+        spent = seconds(run, repeats=3)
+        os.chdir(ROOT)
+    if "Nothing to be done" not in said:
+        raise SystemExit(f"there was something to do:\n{said[:3000]}")
+    figures = f"{len(jobs):,} jobs of {config.name}"
+    yield Row("a run with nothing to do, seconds", "15 s", spent, "at most 15", figures)
+
+
+def measure_share(config: Path, folder: Path | None) -> Iterator[Row]:
+    """Yield the row of a whole run."""
+    with tempfile.TemporaryDirectory() as name:
+        place = folder or Path(name)
+        for needed in ("resources", "config"):
+            (place / needed).symlink_to(ROOT / needed)
+        start = time.perf_counter()
+        snakemake(place, "--configfile", str(config), PYTHONPROFILEIMPORTTIME="1")
+        wall = time.perf_counter() - start
+        results = place / yaml.safe_load(config.read_text())["results"]
+        own = sum(seconds_in(path) for path in (results / "benchmarks").rglob("*.tsv"))
+        imports = sum(_imports(path) for path in (results / "logs").rglob("*.log"))
+        jobs = sum(1 for _ in (results / "benchmarks").rglob("*.tsv"))
+    figures = (
+        f"{wall:.0f} s on two cores; {jobs} jobs of {own:.0f} s, {imports:.0f} s of them imports;"
+        f" {config.name}"
+    )
+    share = 1 - (own - imports) / (2 * wall)
+    yield Row("share of a run that is no stage work", "two cores", share, "at most 0.15", figures)
+
+
+def _imports(log: Path) -> float:
+    return sum(map(int, IMPORTED.findall(log.read_text(errors="replace")))) / MICROSECONDS
+
+
+def main() -> None:
+    """Time it."""
+    parser = parser_of(__doc__)
+    parser.add_argument("what", choices=("noop", "share"))
+    parser.add_argument("--config", type=lambda name: Path(name).resolve(), help="a preset")
+    parser.add_argument("--folder", type=Path, help="share: run there, and leave the results")
+    call: argparse.Namespace = parser.parse_args()
+    if call.what == "noop":
+        tell(measure_noop(call.config or ROOT / "config/paper-dar.yaml"), call.json)
+    else:
+        tell(measure_share(call.config or ROOT / "config.yaml", call.folder), call.json)
+
+
+if __name__ == "__main__":
+    main()
