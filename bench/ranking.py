@@ -71,7 +71,7 @@ def measure(queries: int, sorted_queries: int, candidates: int, width: int) -> I
         ours, product = in_turn(
             lambda: [rank_targets(query, corpus_ND, target_M) for query in asked.values()],
             lambda: [multiply(query, corpus_ND) for query in asked.values()],
-            repeats=2,
+            repeats=3,
         )
     sort = sum(few) * queries / sorted_queries
     size = f"{queries:,} queries, {len(asked)} methods, {candidates:,} candidates x {width}"

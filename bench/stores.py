@@ -20,10 +20,17 @@ RECORD = {"stage": "bench", "options": {}, "inputs": {}, "versions": {}}
 
 def save(path: Path, matrix: np.ndarray) -> None:
     """Write an array as numpy does, and wait until it is on the disk."""
+    path.unlink(missing_ok=True)
     with path.open("wb") as file:
         np.save(file, matrix)
         file.flush()
         os.fsync(file.fileno())
+
+
+def write(path: Path, keys: list[str], matrix: np.ndarray) -> None:
+    """Write a feature store, as the encode stage does."""
+    path.unlink(missing_ok=True)
+    write_features(path, keys, matrix, RECORD)
 
 
 def measure(rows: int, width: int, folder: Path) -> Iterator[Row]:
@@ -36,7 +43,7 @@ def measure(rows: int, width: int, folder: Path) -> Iterator[Row]:
         (
             "write a feature store",
             "numpy.save",
-            (lambda: write_features(store, keys, matrix, RECORD), lambda: save(array, matrix)),
+            (lambda: write(store, keys, matrix), lambda: save(array, matrix)),
         ),
         ("read a feature store", "numpy.load", (lambda: read_features(store), lambda: np.load(array))),
     ):

@@ -61,6 +61,13 @@ class Features:
         return self.matrix[[place[key] for key in keys]]
 
 
+def _names_of(keys: Sequence[str]) -> np.ndarray:
+    try:
+        return np.array(keys, dtype="S" if len(keys) else "S1")  # fast, and for ASCII alone
+    except UnicodeEncodeError:
+        return np.array([key.encode() for key in keys])
+
+
 def _texts(names: np.ndarray) -> list[str]:
     return [name.decode() for name in names.tolist()]
 
@@ -79,8 +86,7 @@ def write_features(
     """Write one finished feature store, rows sorted by key; equal features give equal bytes."""
     matrix = np.asarray(matrix, dtype=np.float32)
     require_unit_rows(keys, matrix, path)
-    names = np.array([key.encode() for key in keys] or np.empty(0, "S1"))
-    names, matrix, truncated = _sorted(names, matrix, truncated)
+    names, matrix, truncated = _sorted(_names_of(keys), matrix, truncated)
     text = h5py.string_dtype("utf-8", names.dtype.itemsize)
     digest = digest_matrix(matrix)
     sealed = seal(record, path, _content(names, digest, truncated))

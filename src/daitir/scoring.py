@@ -16,8 +16,9 @@ from torch import Tensor
 
 from daitir.exact import full_blocks, one_thread
 
-QUERY_ROWS = 128
-CANDIDATE_ROWS = 1024
+QUERY_ROWS = 512
+CANDIDATE_ROWS = 512
+LANES = 32  # columns that the best are looked for in
 LAST_PLACE = 0xFFFFFFFF
 
 
@@ -160,7 +161,7 @@ class _Block:
         self.target_score_Q = _target_scores(query_QD, target_QD)
         self.less_Q, self.ties_Q = query_QD.new_zeros(2, len(query_QD), dtype=torch.long)
         self.best_QT = query_QD.new_empty(len(query_QD), 0, dtype=torch.long)
-        self.last_Q1 = query_QD.new_empty(len(query_QD), 1)
+        self.last_Q = query_QD.new_empty(len(query_QD))
         self.found: list[tuple[Tensor, Tensor]] = []
         self.waiting = 0
 
@@ -173,11 +174,20 @@ class _Block:
         if self.best_QT.shape[1] < self.top:
             self._keep(_best_of(scores_QN, start, self.top))
         elif self.top:
-            row_P, place_P = (scores_QN > self.last_Q1).nonzero(as_tuple=True)
-            self.found.append((row_P, _pack(scores_QN[row_P, place_P], place_P + start)))
-            self.waiting += len(row_P)
-            if self.waiting > len(self.best_QT) * self.top:
-                self._merge()
+            self.room[0][:, count:] = -torch.inf
+            self._find(self.room[0], start)
+
+    def _find(self, scores_QN: Tensor, start: int) -> None:
+        """Put by what may be among the best. Most lanes of a block hold nothing; the others are looked at."""
+        lanes_QRL = scores_QN.view(len(scores_QN), -1, LANES)
+        row_P, lane_P = (~(lanes_QRL.amax(dim=1) <= self.last_Q[:, None])).nonzero(as_tuple=True)
+        score_PR = lanes_QRL[row_P, :, lane_P]  # those where NaN stands, too
+        pair_F, place_F = (score_PR > self.last_Q[row_P, None]).nonzero(as_tuple=True)
+        packed_F = _pack(score_PR[pair_F, place_F], start + place_F * LANES + lane_P[pair_F])
+        self.found.append((row_P[pair_F], packed_F))
+        self.waiting += len(packed_F)
+        if self.waiting > len(self.best_QT) * self.top:
+            self._merge()
 
     def _merge(self) -> None:
         """Take what was found in, a row a query."""
@@ -194,7 +204,7 @@ class _Block:
 
     def _keep(self, packed_QN: Tensor) -> None:
         self.best_QT = _keep_best(torch.cat([self.best_QT, packed_QN], dim=1), self.top)
-        self.last_Q1 = _unpack(self.best_QT[:, -1:])[0]
+        self.last_Q = _unpack(self.best_QT[:, -1])[0]
 
     def standing(self) -> Standing:
         """Return where each target stands."""
