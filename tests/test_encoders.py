@@ -1,3 +1,4 @@
+import io
 import random
 import shutil
 
@@ -136,7 +137,7 @@ def test_options_know_what_changes_images(name):
     options = options_of(name, "m")
     assert isinstance(options, EncoderSettings)
     own = {"blip": {"revision", "image_size"}, "beit3": set()}.get(name, {"revision"})
-    assert set(options.only("bytes")) == {"kind", "model", "dtype"} | own
+    assert set(options.only("bytes")) == {"kind", "model", "dtype", "reduced_decode"} | own
     assert set(options.only("text")) == {"max_tokens"}
     assert set(options.only("how")) == {"batch_size", "device", "workers", "per_second"}
 
@@ -154,3 +155,21 @@ def test_too_little_memory_is_one_line(encoder_of, monkeypatch):
         encoder.encode_texts(texts(1))
     with pytest.raises(DaitirError, match="needs more memory than cpu has: lower `batch_size`"):
         encoder.encode_images(pictures(1))
+
+
+def test_a_jpeg_may_be_unpacked_smaller(encoder_of):
+    """It then comes near to what the whole gives; other formats, and small pictures, come as they are."""
+    sky = np.linspace(0, 255, 400 * 300 * 3).reshape(300, 400, 3).astype(np.uint8)
+
+    def read(encoder, size, kind):
+        sink = io.BytesIO()
+        Image.fromarray(sky).resize(size).save(sink, kind)
+        return encoder.read_pixels(sink.getvalue(), "sky")
+
+    whole, reduced = encoder_of(), encoder_of(reduced_decode=True)
+    large, small = (400, 300), (whole.side + 1, whole.side + 1)
+    assert np.array_equal(read(whole, large, "png"), read(reduced, large, "png"))
+    assert np.array_equal(read(whole, small, "jpeg"), read(reduced, small, "jpeg"))
+    known, found = read(whole, large, "jpeg"), read(reduced, large, "jpeg")
+    assert known.shape == found.shape
+    assert 0 < np.abs(known - found).max() < 0.2 * np.ptp(known)

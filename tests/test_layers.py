@@ -24,7 +24,7 @@ LAYERS = [
         "scratch",
         "compute",
         "memory",
-        "exact",
+        "exact", "best",
     },
     {
         "tables",

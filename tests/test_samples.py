@@ -19,7 +19,7 @@ def test_samples_are_joined_by_name(tmp_path):
     assert list(zip(samples.dialogue_ids, samples.round_M.tolist(), strict=True)) == [
         (f"d{n:04}", r) for n in range(4) for r in range(2)
     ]
-    assert samples.targets[5] == samples.candidates[samples.target_M[5]] == "0002.png"
+    assert samples.targets[5] == samples.corpus.keys[samples.target_M[5]] == "0002.png"
     np.testing.assert_array_equal(samples.text_MD[5], queries.rows(["d0002_r1"])[0])
     np.testing.assert_array_equal(
         samples.images_MKD[5], pictures.rows(["d0002_r1_k1", "d0002_r1_k2", "d0002_r1_k3"])

@@ -110,8 +110,8 @@ def test_split_is_by_target(samples):
     assert len(data.target_M) + len(held_out.target_M) == 300
     assert len(data) + len(held_out) == 150
     assert 15 <= len(held_out) <= 45
-    assert {key for key in samples.candidates if is_held_out(key, 0.2)} <= {
-        key for key in samples.candidates if is_held_out(key, 0.3)
+    assert {key for key in samples.corpus.keys if is_held_out(key, 0.2)} <= {
+        key for key in samples.corpus.keys if is_held_out(key, 0.3)
     }
 
 

@@ -231,7 +231,7 @@ def require_unit_rows(keys: Sequence[str] | np.ndarray, matrix: np.ndarray, path
         raise DaitirError(
             f"{path}: {matrix.shape} features for {len(keys)} keys; remove the file and run again"
         )
-    length = np.sqrt(np.einsum("nd,nd->n", matrix, matrix))
+    length = np.sqrt(np.einsum("rd,rd->r", matrix, matrix))
     wrong = np.flatnonzero(~(np.abs(length - 1) <= UNIT_TOLERANCE))
     if len(wrong):
         first = keys[wrong[0]]

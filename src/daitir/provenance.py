@@ -13,6 +13,7 @@ from daitir.errors import DaitirError
 from daitir.files import digest_bytes
 
 COMPANIONS = {".j2", ".jinja", ".html", ".css", ".js"}
+PACKAGE = Path(__file__).parent
 PACKAGES = ("torch", "diffusers", "transformers")
 
 
@@ -90,7 +91,8 @@ def local_imports(module: str) -> set[str]:
     return found
 
 
-def imports_of(module: str) -> set[str]:
+@cache
+def imports_of(module: str) -> frozenset[str]:
     """Return the modules of this package that the source of ``module`` names in its import statements."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(_source(module))):
@@ -99,11 +101,17 @@ def imports_of(module: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return {name for name in names if name.startswith("daitir.") and _origin(name)}
+    return frozenset(name for name in names if name.startswith("daitir.") and _origin(name))
 
 
 @cache
 def _origin(module: str) -> Path | None:
+    """Return the file of a module; for one of this package Python is not asked, which would import it."""
+    package, *parts = module.split(".")
+    if package == __package__:
+        place = PACKAGE.joinpath(*parts)
+        files = (place / "__init__.py", place.with_name(f"{place.name}.py"))
+        return next((file for file in files if file.is_file()), None)
     try:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:

@@ -14,7 +14,7 @@ import numpy as np
 from daitir.dialogues import SCHEMA, Dialogue, read_dialogues
 from daitir.errors import DaitirError
 from daitir.features import Features, StoredFeatures, features_provenance, read_features
-from daitir.files import digest_text
+from daitir.files import digest_bytes
 from daitir.provenance import require_same
 from daitir.queries import picture_key, query_key
 from daitir.tables import read_table, table_digest
@@ -33,11 +33,6 @@ class Samples:
     corpus: StoredFeatures
     encoder: dict[str, Any]
     digests: dict[str, str]
-
-    @property
-    def candidates(self) -> list[str]:
-        """The keys of the corpus, in the order of its vectors."""
-        return self.corpus.keys
 
 
 @dataclass(frozen=True)
@@ -120,14 +115,14 @@ def read_samples(sources: Sources) -> Samples:
         dialogue_ids=[dialogue.dialogue_id for dialogue, _ in asked],
         round_M=np.array([round_ for _, round_ in asked], dtype=np.int64),
         targets=targets,
-        target_M=_places(targets, corpus.keys, sources),
+        target_M=_places(targets, corpus.names, sources),
         text_MD=queries.rows([query_key(d.dialogue_id, round_) for d, round_ in asked]),
         images_MKD=None if pictures is None else _images(asked, pictures, sources),
         corpus=corpus,
         encoder=encoder,
         digests={
             "dialogues": table_digest(read_table(sources.dialogues, SCHEMA)),
-            "candidates": digest_text(*corpus.keys),
+            "candidates": digest_bytes(corpus.names.tolist()),
         }
         | {role: store.digest for role, store in stores.items()},
     )
@@ -182,15 +177,17 @@ def _asked(sources: Sources, queries: Features) -> list[tuple[Dialogue, int]]:
     return asked
 
 
-def _places(targets: list[str], candidates: list[str], sources: Sources) -> np.ndarray:
-    place = {key: row for row, key in enumerate(candidates)}
-    outside = sorted({target for target in targets if target not in place})
+def _places(targets: list[str], names: np.ndarray, sources: Sources) -> np.ndarray:
+    """Return where the targets stand among the names of the corpus, which are sorted."""
+    wanted = np.array([target.encode() for target in targets])
+    place_M = np.searchsorted(names, wanted).clip(max=len(names) - 1)
+    outside = sorted({targets[row] for row in np.flatnonzero(names[place_M] != wanted)})
     if outside:
         raise DaitirError(
             f"{sources.dialogues}: {len(outside)} targets are not in {sources.corpus}, the first is"
             f" {outside[0]!r}: encode the corpus that the dialogues search"
         )
-    return np.array([place[target] for target in targets], dtype=np.int64)
+    return place_M.astype(np.int64)
 
 
 def _images(asked: list[tuple[Dialogue, int]], pictures: Features, sources: Sources) -> np.ndarray:

@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from daitir.best import best_of, keep_best, pack, unpack
 from daitir.exact import full_blocks, one_thread
 
 QUERY_ROWS = 512
 CANDIDATE_ROWS = 512
 LANES = 32  # columns that the best are looked for in
-LAST_PLACE = 0xFFFFFFFF
 
 
 class Standing(NamedTuple):
@@ -172,7 +172,7 @@ class _Block:
         self.less_Q += torch.lt(scores_QN, target_Q1, out=flags_QN).sum(dim=1).long()
         self.ties_Q += torch.eq(scores_QN, target_Q1, out=flags_QN).sum(dim=1).long()
         if self.best_QT.shape[1] < self.top:
-            self._keep(_best_of(scores_QN, start, self.top))
+            self._keep(best_of(scores_QN, start, self.top))
         elif self.top:
             self.room[0][:, count:] = -torch.inf
             self._find(self.room[0], start)
@@ -183,7 +183,7 @@ class _Block:
         row_P, lane_P = (~(lanes_QRL.amax(dim=1) <= self.last_Q[:, None])).nonzero(as_tuple=True)
         score_PR = lanes_QRL[row_P, :, lane_P]  # those where NaN stands, too
         pair_F, place_F = (score_PR > self.last_Q[row_P, None]).nonzero(as_tuple=True)
-        packed_F = _pack(score_PR[pair_F, place_F], start + place_F * LANES + lane_P[pair_F])
+        packed_F = pack(score_PR[pair_F, place_F], start + place_F * LANES + lane_P[pair_F])
         self.found.append((row_P[pair_F], packed_F))
         self.waiting += len(packed_F)
         if self.waiting > len(self.best_QT) * self.top:
@@ -203,15 +203,15 @@ class _Block:
         self._keep(found)
 
     def _keep(self, packed_QN: Tensor) -> None:
-        self.best_QT = _keep_best(torch.cat([self.best_QT, packed_QN], dim=1), self.top)
-        self.last_Q = _unpack(self.best_QT[:, -1])[0]
+        self.best_QT = keep_best(torch.cat([self.best_QT, packed_QN], dim=1), self.top)
+        self.last_Q = unpack(self.best_QT[:, -1])[0]
 
     def standing(self) -> Standing:
         """Return where each target stands."""
         self._merge()
         # The target ties with itself unless its score is NaN.
         ties_Q = self.ties_Q - (~self.target_score_Q.isnan()).long()
-        score_QT, place_QT = _unpack(self.best_QT)
+        score_QT, place_QT = unpack(self.best_QT)
         return Standing(self.total - self.less_Q, ties_Q, self.target_score_Q, place_QT, score_QT)
 
 
@@ -219,34 +219,3 @@ def _target_scores(query_QD: Tensor, target_QD: Tensor) -> Tensor:
     """Score each query with its own target, in a block of the shape that all candidates are scored in."""
     filled_ND = F.pad(target_QD, (0, 0, 0, CANDIDATE_ROWS - len(target_QD)))
     return (query_QD @ filled_ND.T).diagonal()
-
-
-def _best_of(scores_QN: Tensor, start: int, top: int) -> Tensor:
-    """Return the best of a block, packed. Places matter only where a tie crosses the border of the best."""
-    count = min(top, scores_QN.shape[1])
-    scores_QN = torch.where(scores_QN.isnan(), -torch.inf, scores_QN)
-    score_QT, place_QT = scores_QN.topk(count, dim=1)
-    if (scores_QN >= score_QT[:, -1:]).sum() == score_QT.numel():
-        return _pack(score_QT, place_QT + start)
-    place_N = torch.arange(start, start + scores_QN.shape[1], device=scores_QN.device)
-    return _keep_best(_pack(scores_QN, place_N), count)
-
-
-def _keep_best(packed_QN: Tensor, top: int) -> Tensor:
-    return packed_QN.topk(min(top, packed_QN.shape[1]), dim=1).values
-
-
-def _pack(score: Tensor, place: Tensor) -> Tensor:
-    """Return a score and a place as one integer: a greater score is greater, then a smaller place is."""
-    bits = (score + 0.0).view(torch.int32)  # + 0.0 makes -0.0 equal to 0.0
-    return (_ordered(bits).long() << 32) | (LAST_PLACE - place)
-
-
-def _unpack(packed: Tensor) -> tuple[Tensor, Tensor]:
-    bits = _ordered((packed >> 32).int())
-    return bits.view(torch.float32), LAST_PLACE - (packed & LAST_PLACE)
-
-
-def _ordered(bits: Tensor) -> Tensor:
-    """Turn the bits of a float into an integer of the same order, and back."""
-    return bits ^ ((bits >> 31) & 0x7FFFFFFF)

@@ -24,6 +24,7 @@ from daitir.compute import (
 )
 from daitir.encoders import EncodedTexts, EncoderFacts, EncoderOptions
 from daitir.errors import DaitirError
+from daitir.images import decode_image
 from daitir.memory import FittingBatches
 
 ADVICE = "lower `batch_size`, or set another `device`"
@@ -33,12 +34,14 @@ class DualEncoder(ABC):
     """A text side and an image side; an implementation adds its tokens, its pixels and its networks.
 
     ``length_step``: texts are padded to a multiple of it, which depends on the text alone. ``most_tokens``:
-    places that the model has for a text. ``filler``: the token behind a text's end. ``network``: both sides.
+    places that the model has for a text. ``filler``: the token behind a text's end. ``side``: pixels that an
+    image has a side, at least. ``network``: both sides.
     """
 
     length_step = 8
     most_tokens: int
     filler: int
+    side: int
     width: int
     preprocessing: str
     network: Any
@@ -84,6 +87,11 @@ class DualEncoder(ABC):
     @abstractmethod
     def pixels(self, image: Image.Image) -> np.ndarray:
         """Return an RGB image as the model takes it (C x H x W float32); threads may call this at once."""
+
+    def read_pixels(self, data: bytes, source: str) -> np.ndarray:
+        """Return the pixels of an image file; ``source`` names it in errors."""
+        near = self.side if self.options.reduced_decode else None
+        return self.pixels(decode_image(data, source, near))
 
     def encode_texts(self, texts: list[str]) -> EncodedTexts:
         """Return features of texts; equal texts are encoded once."""
@@ -150,7 +158,9 @@ class DualEncoder(ABC):
     @torch.inference_mode()
     def _encode_rows(self, images: list[np.ndarray]) -> np.ndarray:
         pixels_BCHW = torch.from_numpy(np.stack(images))
-        return _unit(self.image_features(pixels_BCHW.to(self.device, self.dtype)))
+        if self.device == "cuda":
+            pixels_BCHW = pixels_BCHW.pin_memory()
+        return _unit(self.image_features(pixels_BCHW.to(self.device, self.dtype, non_blocking=True)))
 
 
 def _unit(features_BD: Tensor) -> np.ndarray:

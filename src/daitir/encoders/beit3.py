@@ -42,7 +42,8 @@ class Beit3Encoder(DualEncoder):
         self.width = self.size.width
         self.most_tokens = self.size.text_positions - FIRST_POSITION
         self.filler = self.tokenizer.pad_token_id
-        side, half = self.size.image_size, " ".join([f"{MEAN:.2f}"] * 3)
+        self.side = side = self.size.image_size
+        half = " ".join([f"{MEAN:.2f}"] * 3)
         self.preprocessing = f"{side} x {side}, bicubic, mean {half}, std {half}"
 
     def tokenize(self, text: str, limit: int | None = None) -> list[int]:
@@ -53,8 +54,9 @@ class Beit3Encoder(DualEncoder):
 
     def pixels(self, image: Image.Image) -> np.ndarray:
         """Return an RGB image as the model takes it (C x H x W float32); threads may call this at once."""
-        side = self.size.image_size
-        square_HWC = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC), dtype=np.float32)
+        square_HWC = np.asarray(
+            image.resize((self.side, self.side), Image.Resampling.BICUBIC), dtype=np.float32
+        )
         return ((square_HWC / 255 - MEAN) / STD).transpose(2, 0, 1)
 
     def text_features(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:

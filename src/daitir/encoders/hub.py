@@ -1,5 +1,6 @@
 """Encoders of transformers: a tokenizer, an image processor and a model in one folder or hub repository."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class HubEncoder(DualEncoder):
             self.network = load_weights(model_class, options.model, dtype=self.dtype, **hub).to(self.device)
         self.most_tokens = self.network.config.text_config.max_position_embeddings
         self.preprocessing = describe_processor(self.processor)
+        self.side = side_of(self.processor)
 
     def tokenize(self, text: str, limit: int | None = None) -> list[int]:
         """Return the tokens of a text with its begin and end; with ``limit``, cut to that many in all."""
@@ -54,6 +56,14 @@ def require_kind(model: str, found: str | None, kind: str) -> None:
         raise DaitirError(
             f"model {model} is of type {found!r}, not one of kind {kind!r}: mend `kind` or `model`"
         )
+
+
+def side_of(processor: Any) -> int:
+    """Return the pixels that an image has a side, at least, when a processor has resized it."""
+    if not processor.do_resize:
+        return sys.maxsize
+    size = processor.size
+    return size.shortest_edge or max(size.height, size.width)
 
 
 def describe_processor(processor: Any) -> str:

@@ -20,7 +20,7 @@ from daitir.encoders.known import known_pictures, known_texts
 from daitir.errors import DaitirError, exit_with_one_line
 from daitir.features import features_provenance, write_features
 from daitir.files import digest_bytes, digest_model
-from daitir.images import decode_image, in_threads
+from daitir.images import in_threads
 from daitir.options import Options
 from daitir.progress import progress
 from daitir.provenance import provenance, require_same
@@ -129,7 +129,7 @@ def encode_corpus(making: Making, names: Path, folder: Path, output: Path) -> No
             raise DaitirError(
                 f"{path} does not exist, but {names} lists it: fetch it or mend the list"
             ) from None
-        return f"{name} {digest_bytes([data])}", encoder.pixels(decode_image(data, str(path)))
+        return f"{name} {digest_bytes([data])}", encoder.read_pixels(data, str(path))
 
     def pixels() -> Iterator[np.ndarray]:
         prepared = in_threads(prepare, candidates, making.options.encoder.workers)
@@ -157,7 +157,7 @@ def encode_pictures(
         encoder = making.encoder()
 
         def prepare(picture: Picture) -> np.ndarray:
-            return encoder.pixels(decode_image(picture.data, f"{shard}, {picture.key}"))
+            return encoder.read_pixels(picture.data, f"{shard}, {picture.key}")
 
         prepared = in_threads(prepare, new, making.options.encoder.workers)
         pixels = progress(prepared, "features", len(new), "images")

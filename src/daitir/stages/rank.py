@@ -138,7 +138,6 @@ def as_frame(
     samples: Samples, seed: int, fused: Fused, standing: Standing, similarity_M: np.ndarray | None
 ) -> pd.DataFrame:
     """Return the columns of the ranks table; a missing gate, router or similarity is null."""
-    candidates = np.array(samples.candidates, dtype=object)
     return pd.DataFrame(
         {
             "dialogue_id": samples.dialogue_ids,
@@ -148,13 +147,20 @@ def as_frame(
             "rank": standing.rank_Q.numpy(),
             "ties": standing.ties_Q.numpy(),
             "target_score": standing.target_score_Q.numpy(),
-            "top_keys": list(candidates[standing.best_QT.numpy()]),
+            "top_keys": list(keys_at(samples, standing.best_QT.numpy())),
             "top_scores": list(standing.best_score_QT.numpy()),
             "gate": None if fused.gate_B is None else fused.gate_B.numpy(),
             "router": None if fused.router_BE is None else list(fused.router_BE.numpy()),
             "similarity": similarity_M,
         }
     )
+
+
+def keys_at(samples: Samples, place_QT: np.ndarray) -> np.ndarray:
+    """Return the keys of candidates at some places of the corpus, as texts."""
+    own, inverse = np.unique(place_QT, return_inverse=True)
+    texts = [name.decode() for name in samples.corpus.names[own].tolist()]
+    return np.array(texts, dtype=object)[inverse].reshape(place_QT.shape)
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ from daitir.encoders import Encoder
 from daitir.errors import DaitirError
 from daitir.files import digest_text
 from daitir.fusions.training.data import is_held_out, random_state
-from daitir.images import decode_image
 from daitir.queries import Query, picture_key
 from daitir.roots import inside
 from daitir.shards import ShardPictures
@@ -150,10 +149,10 @@ class ImageFiles:
     def target(self, name: str) -> np.ndarray:
         """Return a target image (C x H x W)."""
         data = target_bytes(self.folder, name, self.corpus)
-        return self.encoder.pixels(decode_image(data, str(self.folder / name)))
+        return self.encoder.read_pixels(data, str(self.folder / name))
 
     def picture(self, key: str | None) -> np.ndarray:
         """Return a generated image (C x H x W)."""
         assert self.pictures is not None
         assert key is not None
-        return self.encoder.pixels(decode_image(self.pictures.read(key), f"picture {key}"))
+        return self.encoder.read_pixels(self.pictures.read(key), f"picture {key}")
