@@ -71,7 +71,7 @@ def measure(queries: int, sorted_queries: int, candidates: int, width: int) -> I
         ours, product = in_turn(
             lambda: [rank_targets(query, corpus_ND, target_M) for query in asked.values()],
             lambda: [multiply(query, corpus_ND) for query in asked.values()],
-            repeats=3,
+            repeats=2,
         )
     sort = sum(few) * queries / sorted_queries
     size = f"{queries:,} queries, {len(asked)} methods, {candidates:,} candidates x {width}"
@@ -114,7 +114,7 @@ def main() -> None:
     """Time the ways."""
     parser = parser_of(__doc__)
     parser.add_argument("--queries", type=int, default=2064 * 11)
-    parser.add_argument("--sorted-queries", type=int, default=1024, help="queries that sorting is timed on")
+    parser.add_argument("--sorted-queries", type=int, default=256, help="queries that sorting is timed on")
     parser.add_argument("--candidates", type=int, default=50_000)
     parser.add_argument("--large", type=int, default=1_000_000, help="candidates in a store")
     parser.add_argument("--width", type=int, default=256)

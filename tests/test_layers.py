@@ -24,7 +24,8 @@ LAYERS = [
         "scratch",
         "compute",
         "memory",
-        "exact", "best",
+        "exact",
+        "best",
     },
     {
         "tables",
