@@ -91,7 +91,7 @@ def measure_share(config: Path, folder: Path | None) -> Iterator[Row]:
     share = (own + starts + imports) / (own + sum(jobs))
     figures = (
         f"{wall:.0f} s on two cores; {len(jobs)} jobs of {sum(jobs):.0f} core seconds,"
-        f" {starts + imports:.0f} of them Python's start and imports; Snakemake itself {own:.0f}; {config.name}"
+        f" {starts + imports:.0f} of them start and imports; Snakemake itself {own:.0f}; {config.name}"
     )
     yield Row("share of a run that is no stage work", "core seconds spent", share, "at most 0.15", figures)
 
