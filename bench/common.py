@@ -3,10 +3,15 @@
 import argparse
 import json
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+ROOT, WORLD = Path(__file__).resolve().parent.parent, Path("resources/mini")
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,13 @@ def in_turn(*works: Callable[[], Any], repeats: int = 5) -> list[float]:
     """
     spent = [[_once(work) for work in works] for _ in range(repeats)]
     return [min(times) for times in zip(*spent, strict=True)]
+
+
+def make_world() -> None:
+    """Make mini's pictures and dialogues below the present folder, if they are not there."""
+    if not (WORLD / "corpus.json").exists():
+        call = [sys.executable, "-m", "daitir.mini.make", "--output", str(WORLD)]
+        subprocess.run(call, check=True, stdout=subprocess.DEVNULL)
 
 
 def _once(work: Callable[[], Any]) -> float:

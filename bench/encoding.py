@@ -12,31 +12,30 @@ from pathlib import Path
 
 import torch
 import yaml
-from bench.common import Row, in_turn, parser_of, tell
+from bench.common import WORLD, Row, in_turn, make_world, parser_of, tell
 
 from daitir.corpora import write_corpus
 from daitir.images import decode_image
 from daitir.shards import Picture, write_shard
 from daitir.stages.encode import EncodeOptions, Making, encode_corpus, encode_pictures
 
-IMAGES, NAMES = Path("resources/mini/images"), Path("resources/mini/corpus.json")
+IMAGES, NAMES = WORLD / "images", WORLD / "corpus.json"
 RECORD = {"stage": "bench", "options": {}, "inputs": {}, "versions": {}}
 
 
 def make_shard(names: list[str], folder: Path) -> Path:
     """Write pictures as the generate stage does, none of them twice."""
-    different = {(IMAGES / name).read_bytes(): name for name in names}
-    pictures = [
-        Picture(name, data, "png", {}) for data, name in sorted(different.items(), key=lambda x: x[1])
-    ]
-    write_shard(folder / "shard.tar", (Picture(*one, "png", {}) for one in pictures), RECORD)
+    different = {(IMAGES / name).read_bytes(): Path(name).stem for name in names}
+    pictures = [Picture(f"{key}_r0_k1", data, "png", {}) for data, key in different.items()]
+    write_shard(folder / "shard.tar", pictures, RECORD)
     return folder / "shard.tar"
 
 
 def measure(config: Path, name: str, limit: int | None, folder: Path) -> Iterator[Row]:
     """Yield the rows of an encoder of a config."""
+    make_world()
     names = json.loads(NAMES.read_text())[:limit]
-    write_corpus(folder / "names.json", names, RECORD)
+    write_corpus(folder / "names.json", names)
     shard = make_shard(names, folder)
     encoder = yaml.safe_load(config.read_text())["encoders"][name]
     making = Making(EncodeOptions.model_validate({"code": "", "encoder": encoder}), RECORD, None)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 import yaml
-from bench.common import Row, in_turn, parser_of, tell
+from bench.common import WORLD, Row, in_turn, make_world, parser_of, tell
 
 from daitir.generators import DiffusersOptions, Order, image_seed
 from daitir.generators.arguments import Arguments
@@ -19,11 +19,12 @@ from daitir.generators.diffusers import DiffusersGenerator
 from daitir.generators.pipelines import load_pipeline
 from daitir.stages.generate import encode_picture
 
-DIALOGUES = Path("resources/mini/val.json")
+DIALOGUES = WORLD / "val.json"
 
 
 def make_orders(count: int, seed: int) -> list[Order]:
     """Return pictures of the captions of dialogues."""
+    make_world()
     captions = dict.fromkeys(dialogue["dialog"][0] for dialogue in json.loads(DIALOGUES.read_text()))
     return [Order(text, 1, image_seed(seed, text, 1)) for text in list(captions)[:count]]
 

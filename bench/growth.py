@@ -13,11 +13,11 @@ from pathlib import Path
 import matplotlib
 import torch
 import yaml
-from bench.common import exponent, parser_of, seconds
+from bench.common import ROOT, exponent, parser_of, seconds
 from bench.generation import make_orders
 from bench.ranking import unit
 from bench.training import EXPERTS, HIDDEN, PROJECTION, WIDTH, make_data
-from bench.workflow import ROOT, snakemake
+from bench.workflow import snakemake
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tests.workflow.test_presets import placeholders

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from bench.common import Row, in_turn, parser_of, peak_gigabytes, seconds, tell
+from bench.common import ROOT, Row, in_turn, parser_of, peak_gigabytes, seconds, tell
 
 from daitir.exact import one_thread
 from daitir.features import StoredFeatures, write_features
@@ -86,8 +86,9 @@ def measure_large(candidates: int, width: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "corpus.h5"
         call = [sys.executable, "-m", "bench.ranking", "--candidates", str(candidates), "--width", str(width)]
-        subprocess.run([*call, "--write", str(path)], check=True)
-        told = subprocess.run([*call, "--read", str(path)], check=True, stdout=subprocess.PIPE, text=True)
+        subprocess.run([*call, "--write", str(path)], check=True, cwd=ROOT)
+        read = [*call, "--read", str(path)]
+        told = subprocess.run(read, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     peak, spent = map(float, told.stdout.split())
     figures = f"256 queries, {candidates:,} candidates x {width} out of a store, {spent:.1f} s"
     yield Row("memory of ranking, GiB", "2 GB", peak, "at most 1.86", figures)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 import yaml
-from bench.common import Row, in_turn, parser_of, tell
+from bench.common import WORLD, Row, in_turn, make_world, parser_of, tell
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from daitir.chat.answers import clean
@@ -20,7 +20,7 @@ from daitir.reformulators import TransformersOptions
 from daitir.reformulators.chat import ChatReformulator
 from daitir.reformulators.templates import Templates
 
-DIALOGUES = Path("resources/mini/val.json")
+DIALOGUES = WORLD / "val.json"
 
 
 class OneByOne:
@@ -59,6 +59,7 @@ class OneByOne:
 
 def measure(options: TransformersOptions, count: int) -> Iterator[Row]:
     """Yield the row."""
+    make_world()
     told = json.loads(DIALOGUES.read_text())[:count]
     dialogues = [
         Dialogue(f"{place:05d}", one["img"], tuple(one["dialog"]), place) for place, one in enumerate(told)

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
-from bench.common import Row, parser_of, seconds, tell
+from bench.common import ROOT, Row, parser_of, seconds, tell
 from tests.workflow.test_presets import placeholders
 
 from daitir.benchmarks import seconds_in
@@ -27,7 +27,6 @@ from daitir.config import load_config
 from daitir.planning import Plan
 from daitir.planning.inventory import Inventory
 
-ROOT = Path(__file__).resolve().parent.parent
 IMPORTED = re.compile(r"^import time:\s+(\d+) \|", re.MULTILINE)
 MICROSECONDS = 1e6
 

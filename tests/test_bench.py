@@ -2,12 +2,12 @@
 
 import pytest
 import yaml
-
 from bench import encoding, generation, page, ranking, reformulation, stores, training
 from bench.common import Row, exponent
+
 from daitir.generators import DiffusersOptions
 from daitir.reformulators import TransformersOptions
-from tests.workflow.conftest import ROOT
+from tests.workflow.conftest import ROOT, new_run_folder
 
 CONFIG = ROOT / "config.yaml"
 
@@ -16,10 +16,15 @@ def of_config(part, name):
     return yaml.safe_load(CONFIG.read_text())[part][name]
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return new_run_folder(tmp_path_factory.mktemp("bench") / "run").folder
+
+
 @pytest.fixture(autouse=True)
-def in_the_repository(monkeypatch):
-    """Measurements name files as seen from the repository."""
-    monkeypatch.chdir(ROOT)
+def in_a_folder(folder, monkeypatch):
+    """Measurements name files as seen from the folder of a run; mini is made there."""
+    monkeypatch.chdir(folder)
 
 
 def names_of(rows):
@@ -34,8 +39,10 @@ def test_ranking(tmp_path):
     assert names_of(ranking.measure_large(1500, 16)) == ["memory of ranking, GiB"]
 
 
-def test_stores_and_training(tmp_path):
-    """A store is written and read, an epoch trained."""
+def test_stores_and_training(tmp_path, monkeypatch):
+    """A store is written and read, an epoch of a smaller network trained."""
+    monkeypatch.setattr(training, "PROJECTION", 16)
+    monkeypatch.setattr(training, "HIDDEN", 32)
     names = names_of(stores.measure(50, 8, tmp_path))
     assert names == ["write a feature store", "read a feature store"]
     assert names_of(training.measure(128, tmp_path)) == ["train ADaFuSE, an epoch"]

@@ -6,7 +6,6 @@ import pytest
 
 from tests.faults.ledger import (
     COUNTS,
-    FAULTS,
     LONG,
     OUTCOMES,
     PAGE,
@@ -22,16 +21,12 @@ TESTS = Path(__file__).parents[1]
 
 
 def test_the_page_has_a_row_for_each_fault(request):
-    """As often as the tests injected it when the page was written, and with what happened.
-
-    A page that a machine without SLURM wrote lacks the faults of a cluster.
-    """
+    """As often as the tests injected it when the page was written, and with what happened."""
     if request.config.getoption("--reliability") is not None:
         return  # it is being written
     page = PAGE.read_text(encoding="utf-8")
     counts = counts_of(page)
-    of_a_cluster = set(FAULTS["On a cluster (SLURM)"])
-    assert OUTCOMES.keys() - of_a_cluster <= counts.keys() <= OUTCOMES.keys()
+    assert counts.keys() == OUTCOMES.keys()
     rows = {fault: f"| {fault} | {times:,} | {OUTCOMES[fault]} |" for fault, times in counts.items()}
     assert [row for row in rows.values() if row not in page] == []
     assert sum(times for fault, times in counts.items() if "kill -9" in fault) >= 50
