@@ -59,7 +59,7 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--config", type=Path, default=Path("config.yaml"))
     parser.add_argument("--generator", default="sd3", help="a name of the config")
-    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--images", type=int, default=256)
     call = parser.parse_args()
     described = yaml.safe_load(call.config.read_text())["generators"][call.generator]
     torch.set_num_threads(1)

@@ -52,7 +52,10 @@ def test_models(tmp_path):
     """The stages and the other side do the same work."""
     drawing = DiffusersOptions.model_validate(of_config("generators", "sd3") | {"steps": 2, "batch_size": 2})
     asking = TransformersOptions.model_validate(of_config("reformulators", "llm"))
-    assert names_of(encoding.measure(CONFIG, "blip", 6, tmp_path)) == ["encode a folder", "encode a shard"]
+    assert names_of(encoding.measure(encoding.mini_case(6), tmp_path)) == [
+        "encode a folder",
+        "encode a shard",
+    ]
     assert names_of(generation.measure(drawing, 3)) == ["generate"]
     (row,) = reformulation.measure(asking, 1)
     assert "11 of 11 queries the same" in row.figures

@@ -16,10 +16,10 @@ from daitir.files import atomic
 from daitir.provenance import require_same
 from daitir.seals import content_digest, seal, unseal
 from daitir.stores import Store, digest_matrix, new_store, open_store, read_matrix, shape_of
+from daitir.units import require_row_a_key, require_unit_rows
 
 MATRIX = "features"
 PART_ROWS, PART_BYTES = 1024, 2**25
-UNIT_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ def write_features(
 ) -> None:
     """Write one finished feature store, rows sorted by key; equal features give equal bytes."""
     matrix = np.asarray(matrix, dtype=np.float32)
-    require_unit_rows(keys, matrix, path)
+    require_row_a_key(keys, matrix, path)
     names, matrix, truncated = _sorted(_names_of(keys), matrix, truncated)
     text = h5py.string_dtype("utf-8", names.dtype.itemsize)
-    digest = digest_matrix(matrix)
+    digest = require_unit_rows(names, matrix, path)
     sealed = seal(record, path, _content(names, digest, truncated))
     with atomic(path) as partial, new_store(partial, MATRIX, matrix, digest) as store:
         store.attrs["provenance"] = sealed
@@ -223,23 +223,6 @@ def features_provenance(path: Path) -> dict[str, Any]:
     """Return who made a feature store, without reading its vectors."""
     with open_store(path) as store:
         return unseal(store.around.attrs.get("provenance"), path).record
-
-
-def require_unit_rows(keys: Sequence[str] | np.ndarray, matrix: np.ndarray, path: Path) -> None:
-    """Refuse features that are not a row a key, not finite, or not of unit length."""
-    if matrix.ndim != 2 or len(matrix) != len(keys):
-        raise DaitirError(
-            f"{path}: {matrix.shape} features for {len(keys)} keys; remove the file and run again"
-        )
-    length = np.sqrt(np.einsum("rd,rd->r", matrix, matrix))
-    wrong = np.flatnonzero(~(np.abs(length - 1) <= UNIT_TOLERANCE))
-    if len(wrong):
-        first = keys[wrong[0]]
-        name = first.decode() if isinstance(first, bytes) else first
-        raise DaitirError(
-            f"{path}: {len(wrong)} of {len(keys)} features are not finite unit vectors, the first is"
-            f" {name!r} of length {length[wrong[0]]:.4g}: is the model or its dtype broken?"
-        )
 
 
 def count_features(path: Path) -> int:

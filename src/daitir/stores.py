@@ -19,7 +19,7 @@ import xxhash
 
 from daitir.errors import DaitirError
 
-HEAD, MARK = 512, b"daitir matrix"
+HEAD, MARK, BLOCK = 512, b"daitir matrix", 2**18
 OLDER_MARK, SIGNATURE = b"daitir features", b"\x89HDF\r\n\x1a\n"
 
 
@@ -167,12 +167,16 @@ class _Pieces(io.RawIOBase):
 
 def read_matrix(store: Store, name: str) -> np.ndarray:
     """Return the matrix of a store (float32, rows first), which must be the one that was written."""
-    shape = shape_of(store, name)
+    found, hasher = np.empty(shape_of(store, name), np.float32), xxhash.xxh3_128()
+    rest = found.data.cast("B") if found.size else memoryview(b"")
     store.file.seek(store.matrix.start)
-    found = np.fromfile(store.file, np.float32, store.matrix.size // 4)
-    if digest_matrix(found) != store.matrix.digest:
+    while rest:
+        count = store.file.readinto(rest[:BLOCK])  # type: ignore[attr-defined]
+        hasher.update(rest[:count])  # while it is in the processor's cache
+        rest = rest[count:] if count else rest[:0]
+    if hasher.hexdigest() != store.matrix.digest:
         raise ValueError("its bytes are not those that were written")
-    return found.reshape(shape)
+    return found
 
 
 def shape_of(store: Store, name: str) -> tuple[int, ...]:
