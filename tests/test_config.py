@@ -47,6 +47,8 @@ def test_shipped_config_is_valid(path):
         ({"encoders__blip__max_token": 3}, "encoders.blip.max_token: unknown key"),
         ({"fusions__adafuse__train__epoch": 3}, "fusions.adafuse.train.epoch: unknown key"),
         ({"report__hit": []}, "report.hit: unknown key"),
+        ({"generators__sd3__" + 300 * "s": 3}, f"generators.sd3.{100 * 's'}...: unknown key"),
+        ({"generators__sd3__steps": 300 * "s"}, f"(given '{99 * 's'}...)"),
         ({"generators__sd3__model": None}, "generators.sd3.model: missing"),
         ({"generators__sd3__steps": 0}, "generators.sd3.steps:"),
         ({"encoders__blip__kind": "blap"}, "encoders.blip: "),

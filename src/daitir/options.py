@@ -17,6 +17,7 @@ from daitir.files import digest_model, digest_text
 Role = Literal["bytes", "text", "how", "where"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Dtype = Literal["float32", "bfloat16", "float16"]
+LONGEST_SHOWN = 100  # letters of a key or a value that a refusal repeats
 
 
 def how(default: Any, **constraints: Any) -> Any:
@@ -84,8 +85,13 @@ def _describe(fault: Any, path: str) -> str:
     message = fault["msg"].removeprefix("Value error, ")
     given = fault.get("input")
     return f"{path}: {message}" + (
-        f" (given {given!r})" if isinstance(given, str | int | float | bool) else ""
+        f" (given {_cut(repr(given))})" if isinstance(given, str | int | float | bool) else ""
     )
+
+
+def _cut(text: str) -> str:
+    """Return what was given or, of something long, its beginning: a refusal says where, not all of it."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def path_of_key(model: type[Options], places: tuple[int | str, ...]) -> str:
@@ -99,7 +105,7 @@ def path_of_key(model: type[Options], places: tuple[int | str, ...]) -> str:
         if place in kinds:
             here = [kinds[place]]
         elif place != "[key]":  # pydantic's sign that the key is at fault, not its value
-            keys.append(str(place))
+            keys.append(_cut(str(place)))
             here = [inner for member in here for inner in _types_at(member, place)]
     return ".".join(keys)
 

@@ -162,11 +162,10 @@ def test_what_ran_out_of_time_is_submitted_again(troubled, slurm):
 
 def test_what_ran_out_of_memory_is_submitted_again(troubled, slurm):
     """SLURM ends a job that takes more than it asked for, and the next attempt asks for more."""
-    *failed, last = states(slurm, BIG)
-    assert last == "COMPLETED"
-    assert failed
-    assert "COMPLETED" not in failed
-    record("a job over its memory", len(failed))
+    ended = states(slurm, BIG)  # of the submitter that was killed and of the next: each begins small
+    assert set(ended) == {"FAILED", "COMPLETED"}
+    assert ended[-1] == "COMPLETED"
+    record("a job over its memory", ended.count("FAILED"))
 
 
 def test_jobs_of_a_killed_submitter_and_of_the_next_one_do_no_harm(troubled, submitter, slurm):

@@ -1,12 +1,13 @@
 """The long stages killed at random moments: what they had finished is kept, and little is done again."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import NamedTuple
 
 import pytest
 
-from tests.faults.jobs import differences, foreign, left_over, linked_copy
+from tests.faults.jobs import RESULTS, differences, foreign, left_over, linked_copy
 from tests.faults.ledger import LONG, killed_any_time, record
 from tests.faults.steps import AFTER, BEGUN
 
@@ -23,9 +24,9 @@ KEPT = {"simulate": "/seen/answers", "train": "/checkpoint.pt", "tune": "/checkp
 
 
 class Tried(NamedTuple):
-    """An attempt: whether it was killed, how long it took, how much work it began and how much it kept."""
+    """An attempt: whether it came to its end, how long it took, how much work it began and kept."""
 
-    killed: bool
+    ended: bool
     seconds: float
     begun: int
     kept: int
@@ -50,11 +51,16 @@ class Worker:
             one for one in ended.steps if one.what == AFTER and "/scratch/" in one.path and mark in one.path
         ]
         begun = sum(one.what == BEGUN for one in ended.steps)
-        return Tried(ended.status == KILLED, ended.seconds, begun, len(kept))
+        return Tried(stands, ended.seconds, begun, len(kept))
 
     def finished(self):
         """Return what the scratch folder holds."""
         return {name for name in left_over(self.folder) if not name.endswith((".partial", ".lock"))}
+
+
+    def tidy(self):
+        """Remove what is left of a job that was killed when its outputs stood already."""
+        shutil.rmtree(self.folder / RESULTS / "scratch", ignore_errors=True)
 
 
 def kill(worker):
@@ -66,11 +72,13 @@ def kill(worker):
         enough = len(again) >= KILLS
         tried = worker.attempt(None if enough else random.uniform(0.3, 1) * whole.seconds)
         kept += tried.kept
-        if tried.killed:
-            again.append(tried.begun - tried.kept)
-        else:
+        if tried.ended:
             assert (kept, tried.begun) == (whole.kept, tried.kept)
             kept, over = 0, enough
+            if not over:
+                worker.tidy()
+        else:
+            again.append(tried.begun - tried.kept)
     assert differences(worker.folder, worker.whole.folder) + left_over(worker.folder) == []
     return again
 
