@@ -7,6 +7,8 @@ import pytest
 
 from tests.faults.ledger import write_page
 
+LONGEST = ("cluster", "workflow", "faults")  # folders of tests, those with the longest ones first
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the page that the tests of faults write."""
@@ -22,10 +24,19 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(wrapper=True)  # before all others: xdist reads the groups as early as it can
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Keep together what shares something dear: a cluster, a finished run, the files of a module."""
+    """Keep together what shares something dear: a cluster, a finished run, the files of a module.
+
+    What takes minutes begins first, so that no process waits for another at the end.
+    """
+    items.sort(key=_turn)
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
     return (yield)
+
+
+def _turn(item: pytest.Item) -> int:
+    places = [LONGEST.index(folder) for folder in item.path.parts if folder in LONGEST]
+    return min(places, default=len(LONGEST))
 
 
 def _group(item: pytest.Item) -> str:
