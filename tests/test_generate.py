@@ -1,6 +1,7 @@
 import io
 import json
 import sys
+import threading
 
 import pytest
 from PIL import Image
@@ -127,6 +128,47 @@ def test_a_killed_job_goes_on_byte_for_byte(made, tmp_path, monkeypatch):
         assert not (tmp_path / "i.tar").exists()
         assert call(made, tmp_path / "i.tar", patched) == wanted
     assert not (begun[0] | begun[1]) & set().union(*begun[3:])
+
+
+class OnAccelerator:
+    """A generator that says it draws on an accelerator; ``log`` tells when a batch is drawn."""
+
+    device = "cuda"
+
+    def __init__(self, options, log):
+        self.own, self.log = DiffusersGenerator(options), log
+
+    def draw(self, orders):
+        for batch in self.own.draw(orders):
+            self.log.append("drawn")
+            yield batch
+
+    def __getattr__(self, name):
+        return getattr(self.own, name)
+
+
+def test_an_accelerator_draws_on_while_a_batch_is_stored(made, tmp_path, monkeypatch):
+    """The first batch is stored when the second has been drawn; the shard is the same."""
+    wanted = call(made, tmp_path / "whole" / "i.tar", monkeypatch)
+    second, write = threading.Event(), generate.write_shard
+
+    def write_late(path, *rest):
+        if "scratch" in path.parts and "stored" not in log:
+            assert second.wait(60)
+        write(path, *rest)
+        log.append("stored")
+
+    class Log(list):
+        def append(self, what):
+            super().append(what)
+            if self.count("drawn") == 2:
+                second.set()
+
+    log = Log()
+    monkeypatch.setattr(generate, "load_generator", lambda options: OnAccelerator(options, log))
+    monkeypatch.setattr(generate, "write_shard", write_late)
+    assert call(made, tmp_path / "i.tar", monkeypatch) == wanted
+    assert log[:3] == ["drawn", "drawn", "stored"]
 
 
 @pytest.mark.parametrize(("format_", "name"), [("png", "PNG"), ("jpg", "JPEG"), ("webp", "WEBP")])

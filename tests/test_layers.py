@@ -27,6 +27,7 @@ LAYERS = [
         "exact",
         "best",
         "units",
+        "overlap",
     },
     {
         "tables",

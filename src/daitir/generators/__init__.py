@@ -140,7 +140,9 @@ class Order:
 
 
 class Generator(Protocol):
-    """Draws pictures."""
+    """Draws pictures on a device of torch's."""
+
+    device: str
 
     @property
     def lowered(self) -> int | None:

@@ -6,6 +6,7 @@ Published pictures are not drawn but found in their folder and linked.
 import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from daitir.generators import (
     load_generator,
 )
 from daitir.options import Options
+from daitir.overlap import Beside
 from daitir.progress import Progress
 from daitir.provenance import made_by_these_versions, provenance, require_same
 from daitir.queries import Query, digest_queries, picture_key, read_queries
@@ -134,7 +136,10 @@ def draw_missing(
     record: dict[str, Any],
     taken: dict[str, Picture],
 ) -> dict[str, Picture]:
-    """Return the pictures of the orders by scratch key; those that are nowhere yet are drawn and kept."""
+    """Return the pictures of the orders by scratch key; those that are nowhere yet are drawn and kept.
+
+    While an accelerator draws a batch, the one before is stored.
+    """
     found = taken | {
         picture.key: picture for file in sorted(scratch.glob("*.tar")) for picture in read_shard(file)
     }
@@ -143,14 +148,19 @@ def draw_missing(
     if missing:
         generator = load_generator(options)
         cut = generator.cut_prompts([order.prompt for order in missing])
-        for drawn in generator.draw(missing):
+
+        def keep(drawn: list[tuple[Order, "Image"]], lowered: int | None) -> None:
             batch = [
-                encode_picture(order, image, options, record, order.prompt in cut, generator.lowered)
+                encode_picture(order, image, options, record, order.prompt in cut, lowered)
                 for order, image in drawn
             ]
             write_shard(scratch / f"{digest_text(*(picture.key for picture in batch))}.tar", batch, record)
-            found |= {picture.key: picture for picture in batch}
+            found.update({picture.key: picture for picture in batch})
             progress.advance(len(batch))
+
+        with Beside(apart=generator.device != "cpu") as beside:
+            for drawn in generator.draw(missing):
+                beside.do(partial(keep, drawn, generator.lowered))
     progress.close()
     return found
 
