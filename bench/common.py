@@ -53,6 +53,14 @@ def in_turn(*works: Callable[[], Any], repeats: int = 5) -> list[float]:
     return [min(times) for times in zip(*spent, strict=True)]
 
 
+def component_of(config: Path, part: str, name: str) -> dict[str, Any]:
+    """Return a component of a config as it is written there."""
+    import yaml
+
+    described: dict[str, Any] = yaml.safe_load(config.read_text(encoding="utf-8"))[part][name]
+    return described
+
+
 def make_world() -> None:
     """Make mini's pictures and dialogues below the present folder, if they are not there."""
     if not (WORLD / "corpus.json").exists():

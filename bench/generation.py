@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-import yaml
-from bench.common import WORLD, Row, in_turn, make_world, parser_of, tell
+from bench.common import WORLD, Row, component_of, in_turn, make_world, parser_of, tell
 
 from daitir.generators import DiffusersOptions, Order, image_seed
 from daitir.generators.arguments import Arguments
@@ -64,9 +63,9 @@ def main() -> None:
     parser.add_argument("--generator", default="sd3", help="a name of the config")
     parser.add_argument("--images", type=int, default=256)
     call = parser.parse_args()
-    described = yaml.safe_load(call.config.read_text())["generators"][call.generator]
+    options = DiffusersOptions.model_validate(component_of(call.config, "generators", call.generator))
     torch.set_num_threads(1)
-    tell(measure(DiffusersOptions.model_validate(described), call.images), call.json)
+    tell(measure(options, call.images), call.json)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ its transformer, counted by torch.
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from daitir.generators import DiffusersOptions, Order
 from daitir.generators.arguments import Arguments
 from daitir.generators.diffusers import DiffusersGenerator
 from daitir.generators.pipelines import load_pipeline
+from daitir.overlap import Beside
 from daitir.stages.generate import encode_picture
 
 SIDE = 8192  # of the product that shows what the card can do
@@ -50,16 +52,20 @@ def work_of_a_picture(generator: DiffusersGenerator, order: Order) -> float:
 
 
 def drawn_a_second(generator: DiffusersGenerator, orders: list[Order]) -> float:
-    """Return images a second, their encoding as JPEG included; the first batch warms up."""
+    """Return images a second, made JPEG beside the drawing as in the stage; the first batch warms up."""
 
-    def store(drawn: list[tuple[Order, Image.Image]]) -> None:
+    def encode(drawn: list[tuple[Order, Image.Image]]) -> None:
         for order, image in drawn:
             encode_picture(order, image, generator.options, {}, cut=False, lowered=None)
 
+    def store() -> None:
+        with Beside(apart=generator.device != "cpu") as beside:
+            for drawn in batches:
+                beside.do(partial(encode, drawn))
+
     batches = generator.draw(orders)
-    store(next(batches))
-    left = len(orders) - generator.options.batch_size
-    return left / _timed(lambda: [store(drawn) for drawn in batches], generator.device)
+    encode(next(batches))
+    return (len(orders) - generator.options.batch_size) / _timed(store, generator.device)
 
 
 def one_by_one(options: DiffusersOptions, orders: list[Order]) -> float:

@@ -13,7 +13,7 @@ from pathlib import Path
 import matplotlib
 import torch
 import yaml
-from bench.common import ROOT, exponent, parser_of, seconds
+from bench.common import ROOT, component_of, exponent, parser_of, seconds
 from bench.generation import make_orders
 from bench.ranking import unit
 from bench.training import EXPERTS, HIDDEN, PROJECTION, WIDTH, make_data
@@ -54,8 +54,7 @@ def training(sizes: Sequence[int]) -> Points:
 
 def drawing(sizes: Sequence[int]) -> Points:
     """Yield images and the seconds of drawing them, the loading of the model included."""
-    described = yaml.safe_load((ROOT / "config.yaml").read_text())["generators"]["sd3"]
-    options = DiffusersOptions.model_validate(described)
+    options = DiffusersOptions.model_validate(component_of(ROOT / "config.yaml", "generators", "sd3"))
     for size in sizes:
         orders = make_orders(size, options.seed)
         assert len(orders) == size
