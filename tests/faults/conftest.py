@@ -1,7 +1,6 @@
 """A whole run of every stage, made once; what is broken are copies of it."""
 
 import copy
-import json
 import os
 import shutil
 import tempfile
@@ -9,16 +8,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 
-from daitir.mini.talk import hold_dialogue
-from daitir.mini.world import draw_album, render
 from tests.faults.dying import Ended
 from tests.faults.jobs import Job, planned, run_all
 from tests.workflow.conftest import RunFolder, new_run_folder, smoke  # noqa: F401
+from tests.workflow.few import about_few, draw_few
 
 # How much is drawn or asked at a time changes no byte; small batches leave more to interrupt.
 BATCHES = {"generators": {"sd3": 4}, "reformulators": {"llm": 8}}
@@ -39,7 +36,6 @@ TUNED = {
         "accumulation": 1,
     },
 }
-DATA = {"mini": "few-val", "mini-train": "few-train"}  # corpora, and the dialogues about each
 SIMULATED = {
     "corpus": "mini",
     "targets": 4,
@@ -90,11 +86,7 @@ def plain_config(smoke) -> dict[str, Any]:  # noqa: F811
     for kind, sizes in BATCHES.items():
         for name, size in sizes.items():
             config[kind][name]["batch_size"] = size
-    for corpus, dialogues in DATA.items():
-        config["corpora"][corpus] = {"images": f"data/{corpus}"}
-        config["dialogues"][dialogues] |= {"file": f"data/{dialogues}.jsonl", "format": "jsonl"}
-        del config["dialogues"][dialogues]["limit"]
-    return config
+    return about_few(config)
 
 
 @pytest.fixture(scope="session")
@@ -103,16 +95,7 @@ def new_folder(root) -> Callable[[str], RunFolder]:
 
     def make(name: str) -> RunFolder:
         run_folder = new_run_folder(root / name)
-        for (corpus, dialogues), count in zip(DATA.items(), (6, 24), strict=True):
-            scenes = draw_album(Random(corpus), "val", count)
-            (run_folder.folder / "data" / corpus).mkdir(parents=True)
-            lines = []
-            for number, scene in enumerate(scenes):
-                render(scene).save(run_folder.folder / "data" / corpus / f"{number}.png")
-                turns = [turn.text for turn in hold_dialogue(scene, Random(number), "human")]
-                lines.append({"id": f"{dialogues}-{number}", "target": f"{number}.png", "turns": turns})
-            text = "".join(json.dumps(line) + "\n" for line in lines)
-            (run_folder.folder / "data" / f"{dialogues}.jsonl").write_text(text)
+        draw_few(run_folder.folder)
         return run_folder
 
     return make

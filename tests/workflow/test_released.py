@@ -11,6 +11,7 @@ from daitir.dialogues import read_dialogues
 from daitir.shards import read_shard
 
 from .conftest import RunFolder, new_run_folder
+from .few import about_few, draw_few
 
 ROUNDS = 3
 
@@ -27,13 +28,14 @@ def config(smoke) -> dict:
     values["dialogues"] = {"few-val": values["dialogues"]["few-val"]}
     text = {"encoder": "blip", "queries": "published", "method": "text"}
     dar = text | {"images": "published", "method": "dar-released", "baseline": "text"}
-    return values | {"systems": {"text": text, "dar": dar}}
+    return about_few(values) | {"systems": {"text": text, "dar": dar}}
 
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory, config) -> RunFolder:
     """A folder with published queries and pictures for the dialogues of the config."""
     made = new_run_folder(tmp_path_factory.mktemp("released") / "run")
+    draw_few(made.folder)
     made.run("--cores", "2", "results/smoke/dialogues/few-val.parquet", config=config)
     dialogues = read_dialogues(made.folder / "results/smoke/dialogues/few-val.parquet")
     rng, folder = random.Random(0), made.folder / "published" / "pictures"

@@ -4,6 +4,7 @@ import pytest
 
 from tests.chat_server import chat_server, echo, refuses
 from tests.test_secrets import KEYS, files_that_give_away, gives_away
+from tests.workflow.few import about_few, draw_few
 
 
 @pytest.fixture
@@ -16,8 +17,8 @@ def config(smoke):
     values["reformulators"] = {"llm": kept | {"kind": "openai", "model": "tiny", "api_key_env": "MY_KEY"}}
     values["generators"] = {}
     values["systems"] = {"text": {"encoder": "blip", "queries": "llm", "method": "text"}}
-    values["dialogues"] = {"few-val": values["dialogues"]["few-val"] | {"shards": 1, "limit": 3}}
-    return values
+    values["dialogues"] = {"few-val": values["dialogues"]["few-val"] | {"shards": 1}}
+    return about_few(values)
 
 
 @pytest.fixture
@@ -34,6 +35,7 @@ def serve(config, url):
 
 def test_a_run_leaves_no_key_behind(run_folder, config, keys):
     """Neither one that fails, whose server repeats the key, nor the one that goes on from there."""
+    draw_few(run_folder.folder)
     with chat_server(lambda request: refuses(401, f"wrong key {request.headers}")) as server:
         failed = run_folder.snakemake("--cores", "2", "--show-failed-logs", config=serve(config, server.url))
     assert failed.returncode != 0

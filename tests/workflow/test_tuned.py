@@ -5,6 +5,8 @@ from pathlib import Path
 from daitir.features import features_provenance
 from daitir.ranks import read_ranks
 
+from .few import about_few, draw_few
+
 TUNED = {
     "kind": "tuned",
     "encoder": "blip",
@@ -27,6 +29,7 @@ SYSTEM = {"encoder": "blip-dmcl", "queries": "llm", "baseline": "text"}
 
 def config_of(smoke, **recipe):
     config = smoke()
+    config["dialogues"]["few-val"]["shards"] = 1
     config["encoders"]["blip-dmcl"] = TUNED | {"train": TUNED["train"] | recipe}
     config["systems"]["text-dmcl"] = SYSTEM | {"method": "text"}
     config["systems"]["adafuse-dmcl"] = SYSTEM | {"method": "adafuse", "images": "sd3"}
@@ -36,7 +39,8 @@ def config_of(smoke, **recipe):
 
 def test_a_tuned_encoder_is_an_encoder_like_any_other(run_folder, smoke):
     """Two seeds are trained, encode, are fused and ranked; the oracle is never the worse of its two."""
-    config = config_of(smoke)
+    draw_few(run_folder.folder)
+    config = about_few(config_of(smoke))
     run_folder.run("--cores", "2", config=config)
     results = run_folder.folder / "results" / "smoke"
     ranks = {path.name: read_ranks(path / "few-val.parquet") for path in (results / "ranks").iterdir()}
@@ -52,9 +56,9 @@ def test_a_tuned_encoder_is_an_encoder_like_any_other(run_folder, smoke):
     summary = Path(results / "summary.md").read_text(encoding="utf-8")
     assert all(name in text for name in ("text-dmcl", "oracle") for text in (page, summary))
     assert run_folder.planned(config) == {}
-    more = run_folder.planned(config_of(smoke, seeds=[0, 1, 2]) | {"systems": without_adafuse(config)})
-    assert more["tune_encoder"] == 1
-    again = run_folder.planned(config_of(smoke, epochs=3))
+    more = about_few(config_of(smoke, seeds=[0, 1, 2])) | {"systems": without_adafuse(config)}
+    assert run_folder.planned(more)["tune_encoder"] == 1
+    again = run_folder.planned(about_few(config_of(smoke, epochs=3)))
     assert (again["tune_encoder"], again["encode_corpus"], again.get("generate_images", 0)) == (
         2,
         4,
