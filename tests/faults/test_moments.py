@@ -57,7 +57,6 @@ class Worker:
         """Return what the scratch folder holds."""
         return {name for name in left_over(self.folder) if not name.endswith((".partial", ".lock"))}
 
-
     def tidy(self):
         """Remove what is left of a job that was killed when its outputs stood already."""
         shutil.rmtree(self.folder / RESULTS / "scratch", ignore_errors=True)
