@@ -139,7 +139,7 @@ def test_logits_are_those_of_the_message_in_one_piece(messages):
 def test_a_block_behind_other_words_is_another_block():
     """Two messages that differ in their first block alone share nothing."""
     chat = chat_of()
-    asked = [f"{colour} star\n" + "there is a small tree on the left\n" * 12 for colour in ("red", "blue")]
+    asked = [f"{sign} star\n" + "there is a small tree on the left\n" * 12 for sign in "xy"]
     first, second = (chat._tokenise(message) for message in asked)
     assert first[:BLOCK] != second[:BLOCK]
     assert first[BLOCK:] == second[BLOCK:]
