@@ -1,7 +1,8 @@
 """Reformulation in batches against one dialogue at a time: ``python -m bench.reformulation``.
 
 The reformulate stage's chat model and asking, for query texts and prompts of whole dialogues; the other side
-asks the model's own ``generate`` for one text after the other, as a script does. The answers must agree.
+asks the model's own ``generate`` for one text after the other, as a script does. The answers must agree. Then
+against the same stage reading every message from its first token, beginnings shared with others included.
 """
 
 import json
@@ -14,13 +15,15 @@ from bench.common import WORLD, Row, in_turn, make_world, parser_of, tell
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from daitir.chat.answers import clean
+from daitir.chat.transformers import TransformersChat
 from daitir.dialogues import Dialogue
 from daitir.queries import Query
-from daitir.reformulators import TransformersOptions
+from daitir.reformulators import TransformersOptions, Work
 from daitir.reformulators.chat import ChatReformulator
 from daitir.reformulators.templates import Templates
 
 DIALOGUES = WORLD / "val.json"
+REPEATS = 3
 
 
 class OneByOne:
@@ -58,7 +61,7 @@ class OneByOne:
 
 
 def measure(options: TransformersOptions, count: int) -> Iterator[Row]:
-    """Yield the row."""
+    """Yield the rows."""
     make_world()
     told = json.loads(DIALOGUES.read_text())[:count]
     dialogues = [
@@ -77,6 +80,33 @@ def measure(options: TransformersOptions, count: int) -> Iterator[Row]:
     same = sum(known[query.key] == (query.query_text, query.prompts) for query in found)
     figures = f"{ours:.1f} s and {loop:.1f} s; {count} dialogues, {same} of {len(found)} queries the same"
     yield Row("reformulate", "one dialogue at a time", loop / ours, "at least 4", figures)
+    yield beginnings_row(options, work, found)
+
+
+def beginnings_row(options: TransformersOptions, work: Work, known: list[Query]) -> Row:
+    """Return what it gains to read shared beginnings once; ``known`` are the queries that must come out."""
+    read, found = [0, 0], list[Query]()
+
+    def ask(reused: bool) -> None:
+        reformulator = ChatReformulator(options, None)
+        chat = reformulator.asker.model
+        assert isinstance(chat, TransformersChat)
+        chat.prefixes.reused = reused
+        read[reused] = 0
+
+        def count(_: torch.nn.Module, given: object, named: dict[str, torch.Tensor]) -> None:
+            ids = named["input_ids"]
+            read[reused] += ids.numel() if ids.shape[1] > 1 else 0
+
+        chat.model.register_forward_pre_hook(count, with_kwargs=True)
+        found[:] = reformulator.reformulate(work)
+
+    whole, shared = in_turn(lambda: ask(False), lambda: ask(True), repeats=REPEATS)
+    figures = (
+        f"{shared:.1f} s and {whole:.1f} s; {read[True]:,} of {read[False]:,} tokens of messages read,"
+        f" {sum(map(known.__contains__, found))} of {len(known)} queries the same"
+    )
+    return Row("reformulate", "reading every message whole", whole / shared, "at least 1", figures)
 
 
 def main() -> None:

@@ -57,8 +57,9 @@ def test_models(tmp_path):
         "encode a shard",
     ]
     assert names_of(generation.measure(drawing, 3)) == ["generate"]
-    (row,) = reformulation.measure(asking, 1)
-    assert "11 of 11 queries the same" in row.figures
+    rows = list(reformulation.measure(asking, 1))
+    assert names_of(rows) == ["reformulate", "reformulate"]
+    assert all("11 of 11 queries the same" in row.figures for row in rows)
 
 
 def test_rows_are_renewed_in_their_order():

@@ -35,6 +35,25 @@ def test_texts_of_one_padded_length_share_batches():
     assert list(compute.by_padded_length([1, 8, 4, 5, 3], step=4, size=2)) == [[1, 3], [0, 2], [4]]
 
 
+def test_portions_hold_full_batches_of_near_texts():
+    """What fills no batch waits for the next portion, and goes first there; the last takes the rest."""
+    lengths = [1, 8, 4, 3, 2, 8, 1, 5]
+    assert list(compute.batches_in_portions(lengths, step=4, size=2, portion=4)) == [
+        [[0, 2]],
+        [[1, 5], [7], [3, 4], [6]],
+    ]
+    assert list(compute.batches_in_portions([], step=4, size=2, portion=4)) == []
+
+
+@pytest.mark.parametrize("portion", [2, 7, 100])
+def test_portions_make_no_more_batches(portion):
+    """Every text once, and as many batches as of all texts together."""
+    lengths = [place * 7 % 23 + 1 for place in range(61)]
+    found = [batch for one in compute.batches_in_portions(lengths, 4, 3, portion) for batch in one]
+    assert sorted(place for batch in found for place in batch) == list(range(61))
+    assert len(found) == len(list(compute.by_padded_length(lengths, 4, 3)))
+
+
 @pytest.mark.parametrize(("length", "padded"), [(1, 8), (8, 8), (9, 16)])
 def test_padded_length(length, padded):
     """The next multiple."""

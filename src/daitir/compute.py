@@ -100,6 +100,23 @@ def by_padded_length(lengths: Sequence[int], step: int, size: int) -> Iterator[l
         yield from batches(places, size)
 
 
+def batches_in_portions(
+    lengths: Sequence[int], step: int, size: int, portion: int
+) -> Iterator[list[list[int]]]:
+    """Yield such batches in lists, each of texts near in order: the next ``portion`` and some left over.
+
+    Texts that fill no batch wait for the next list, so that there are no more batches than of all at once.
+    """
+    waiting: list[int] = []
+    for start in range(0, len(lengths), portion):
+        waiting += range(start, min(start + portion, len(lengths)))
+        found = by_padded_length([lengths[place] for place in waiting], step, size)
+        made = [[waiting[at] for at in batch] for batch in found]
+        last = start + portion >= len(lengths)
+        waiting = sorted(place for batch in made if len(batch) < size for place in batch)
+        yield made if last else [batch for batch in made if len(batch) == size]
+
+
 def load_weights(loader: Any, model: str, **settings: Any) -> Any:
     """Load a model with ``loader.from_pretrained``; weights that its files lack are refused.
 

@@ -13,7 +13,9 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from daitir.chat import Answer, TransformersChatOptions, UnanswerableError
+from daitir.chat.prefixes import BLOCK, Prefixes
 from daitir.compute import (
+    batches_in_portions,
     by_padded_length,
     call_loader,
     find_device,
@@ -29,7 +31,8 @@ from daitir.files import digest_text
 from daitir.memory import FittingBatches
 
 ADVICE = "lower `batch_size` or `max_new_tokens`, or set another `device`"
-LENGTH_STEP = 32  # messages are padded to a multiple of it, which depends on the message alone
+LENGTH_STEP = BLOCK  # messages are padded to a multiple of it, which depends on the message alone
+PORTION = 11  # batches whose messages share beginnings: a dialogue has as many rounds, most often
 
 
 class TransformersChat:
@@ -57,21 +60,32 @@ class TransformersChat:
         self.ends = _end_tokens(self.model, self.tokenizer)
         takes = inspect.signature(self.model.forward).parameters
         self.last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
+        self.prefixes = Prefixes(self.model, self._forward, self.fitting)
 
     def answer(self, messages: list[str], attempt: int) -> Iterator[dict[str, Answer]]:
         """Yield the answers by message, batch by batch; special tokens are left in their texts."""
         tokens = [self._tokenise(message) for message in messages]
         for message, ids in zip(messages, tokens, strict=True):
             self._require_room(message, len(ids))
-        lengths = [len(ids) for ids in tokens]
-        for places in by_padded_length(lengths, LENGTH_STEP, self.options.batch_size):
 
-            def write(rows: list[int]) -> list[list[int]]:
-                sampler = self._sampler([messages[place] for place in rows], attempt)
-                return self._write([tokens[place] for place in rows], sampler)
+        def write(rows: list[int]) -> list[list[int]]:
+            sampler = self._sampler([messages[place] for place in rows], attempt)
+            return self._write([tokens[place] for place in rows], sampler)
 
-            for own, written in self.fitting.run(places, write):
-                yield {messages[place]: self._read(ids) for place, ids in zip(own, written, strict=True)}
+        for portion in self._portions([len(ids) for ids in tokens]):
+            self.prefixes.share(tokens[place] for places in portion for place in places)
+            for places in portion:
+                for own, written in self.fitting.run(places, write):
+                    yield {messages[place]: self._read(ids) for place, ids in zip(own, written, strict=True)}
+        self.prefixes.share([])  # nothing is kept for no one: other models may want the memory
+
+    def _portions(self, lengths: list[int]) -> Iterator[list[list[int]]]:
+        """Yield batches of places; those of one portion may share the beginnings of their messages."""
+        size = self.options.batch_size
+        if self.prefixes.reused:
+            yield from batches_in_portions(lengths, LENGTH_STEP, size, PORTION * size)
+        else:
+            yield list(by_padded_length(lengths, LENGTH_STEP, size))
 
     def _tokenise(self, message: str) -> list[int]:
         chat = [{"role": "user", "content": message}]
@@ -102,18 +116,13 @@ class TransformersChat:
         """Return the new tokens of each row, an end token last unless cut off; all rows ended end it."""
         ids_BT, mask_BT = self._pad_left(rows)
         positions_BT = (mask_BT.cumsum(dim=1) - 1).clamp(min=0)
-        cache = DynamicCache(config=self.model.config)
+        cache = self.prefixes.cache_of(rows)
+        if self.prefixes.reused:
+            ids_BT, positions_BT = ids_BT[:, -LENGTH_STEP:], positions_BT[:, -LENGTH_STEP:]
         ended_B = torch.zeros(len(rows), dtype=torch.bool)
         chosen_TB: list[Tensor] = []
         while len(chosen_TB) < self.options.max_new_tokens and not ended_B.all():
-            logits_BV = self.model(
-                input_ids=ids_BT,
-                attention_mask=mask_BT,
-                position_ids=positions_BT,
-                past_key_values=cache,
-                use_cache=True,
-                **self.last_only,
-            ).logits[:, -1]
+            logits_BV = self._forward(ids_BT, mask_BT, positions_BT, cache).logits[:, -1]
             chosen_B = (sampler.noisy(logits_BV) if sampler else logits_BV).argmax(dim=-1)
             chosen_TB.append(chosen_B.cpu())
             ended_B |= torch.isin(chosen_TB[-1], self.ends)
@@ -121,6 +130,17 @@ class TransformersChat:
             mask_BT = torch.cat([mask_BT, mask_BT.new_ones(len(rows), 1)], dim=1)
             positions_BT = positions_BT[:, -1:] + 1
         return [self._until_end(row) for row in torch.stack(chosen_TB, dim=1).tolist()]
+
+    def _forward(self, ids_BT: Tensor, mask_BT: Tensor, positions_BT: Tensor, cache: DynamicCache) -> Any:
+        """Go on from what ``cache`` holds, which the mask counts in, and add to it."""
+        return self.model(
+            input_ids=ids_BT,
+            attention_mask=mask_BT,
+            position_ids=positions_BT,
+            past_key_values=cache,
+            use_cache=True,
+            **self.last_only,
+        )
 
     def _pad_left(self, rows: list[list[int]]) -> tuple[Tensor, Tensor]:
         length = padded_length(max(map(len, rows)), LENGTH_STEP)

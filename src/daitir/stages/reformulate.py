@@ -17,7 +17,7 @@ from daitir.reformulators import ReformulatorOptions, Work, load_reformulator
 from daitir.scratch import scratch_for
 from daitir.tables import read_table, table_digest, table_provenance
 
-REVISION = 2
+REVISION = 3
 
 
 class Rounds(Options):

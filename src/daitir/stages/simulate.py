@@ -27,7 +27,7 @@ from daitir.simulation.questioner import Questioner
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-REVISION = 2
+REVISION = 3
 LONGEST_STEM = 80  # letters of a file name in the id of a dialogue
 BATCHES_AT_ONCE = 4  # whose images are in memory together and whose answers are kept together
 
