@@ -9,7 +9,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from daitir.dialogues import Dialogue
 
 ROOT, WORLD = Path(__file__).resolve().parent.parent, Path("resources/mini")
 
@@ -66,6 +69,17 @@ def make_world() -> None:
     if not (WORLD / "corpus.json").exists():
         call = [sys.executable, "-m", "daitir.mini.make", "--output", str(WORLD)]
         subprocess.run(call, check=True, stdout=subprocess.DEVNULL)
+
+
+def make_dialogues(count: int) -> "list[Dialogue]":
+    """Return some of mini's dialogues."""
+    from daitir.dialogues import Dialogue
+
+    make_world()
+    told = json.loads((WORLD / "val.json").read_text(encoding="utf-8"))[:count]
+    return [
+        Dialogue(f"{place:05d}", one["img"], tuple(one["dialog"]), place) for place, one in enumerate(told)
+    ]
 
 
 def _once(work: Callable[[], Any]) -> float:

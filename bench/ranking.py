@@ -65,7 +65,7 @@ def measure(queries: int, sorted_queries: int, candidates: int, width: int) -> I
         raise SystemExit(f"{differ} of {len(one[0])} ranks differ")
     with one_thread():
         few = [
-            seconds(lambda query=query: sort_all(query[:sorted_queries], corpus_ND, one[2]))
+            seconds(lambda query=query: sort_all(query[:sorted_queries], corpus_ND, one[2]), repeats=2)
             for query in asked.values()
         ]
         ours, product = in_turn(

@@ -5,13 +5,11 @@ asks the model's own ``generate`` for one text after the other, as a script does
 against the same stage reading every message from its first token, beginnings shared with others included.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-import yaml
-from bench.common import WORLD, Row, in_turn, make_world, parser_of, tell
+from bench.common import Row, component_of, in_turn, make_dialogues, parser_of, tell
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from daitir.chat.answers import clean
@@ -22,7 +20,6 @@ from daitir.reformulators import TransformersOptions, Work
 from daitir.reformulators.chat import ChatReformulator
 from daitir.reformulators.templates import Templates
 
-DIALOGUES = WORLD / "val.json"
 REPEATS = 3
 
 
@@ -62,11 +59,7 @@ class OneByOne:
 
 def measure(options: TransformersOptions, count: int) -> Iterator[Row]:
     """Yield the rows."""
-    make_world()
-    told = json.loads(DIALOGUES.read_text())[:count]
-    dialogues = [
-        Dialogue(f"{place:05d}", one["img"], tuple(one["dialog"]), place) for place, one in enumerate(told)
-    ]
+    dialogues = make_dialogues(count)
     work = [(dialogue, list(range(len(dialogue.turns)))) for dialogue in dialogues]
     naive, known, found = OneByOne(options), dict[str, tuple[str, tuple[str, ...]]](), list[Query]()
 
@@ -116,9 +109,11 @@ def main() -> None:
     parser.add_argument("--reformulator", default="llm", help="a name of the config")
     parser.add_argument("--dialogues", type=int, default=20)
     call = parser.parse_args()
-    described = yaml.safe_load(call.config.read_text())["reformulators"][call.reformulator]
+    options = TransformersOptions.model_validate(
+        component_of(call.config, "reformulators", call.reformulator)
+    )
     torch.set_num_threads(1)
-    tell(measure(TransformersOptions.model_validate(described), call.dialogues), call.json)
+    tell(measure(options, call.dialogues), call.json)
 
 
 if __name__ == "__main__":

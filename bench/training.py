@@ -47,10 +47,10 @@ def layers_of(network: torch.nn.Module, batch: int) -> list[tuple[torch.Tensor, 
 
 
 def multiply(layers: list[tuple[torch.Tensor, torch.Tensor]], batches: int) -> None:
-    """Take the products of some batches: outputs, gradients of the weights, gradients of the inputs."""
+    """Take the products of some batches in a network's order: outputs; then, backwards, gradients."""
     for _ in range(batches):
-        for input_BI, weight_OI in layers:
-            output_BO = input_BI @ weight_OI.T
+        outputs = [input_BI @ weight_OI.T for input_BI, weight_OI in layers]
+        for (input_BI, weight_OI), output_BO in zip(reversed(layers), reversed(outputs), strict=True):
             output_BO.T @ input_BI
             output_BO @ weight_OI
 

@@ -56,7 +56,9 @@ def test_models(tmp_path):
         "encode a folder",
         "encode a shard",
     ]
-    assert names_of(generation.measure(drawing, 3)) == ["generate"]
+    orders = generation.of_dialogues(drawing, asking, 1)
+    assert len(orders) == 11 * drawing.images
+    assert names_of(generation.measure(drawing, orders[:3])) == ["generate"]
     rows = list(reformulation.measure(asking, 1))
     assert names_of(rows) == ["reformulate", "reformulate"]
     assert all("11 of 11 queries the same" in row.figures for row in rows)

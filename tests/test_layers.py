@@ -26,6 +26,7 @@ LAYERS = [
         "memory",
         "exact",
         "best",
+        "standings",
         "units",
         "overlap",
     },

@@ -156,11 +156,13 @@ class _Pieces(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer from here; what is in no piece reads as nothing."""
-        buffer[:] = bytes(len(buffer))
+        count = 0
         for start, piece in self.pieces.items():
             if start <= self.place < start + len(piece):
                 found = piece[self.place - start :][: len(buffer)]
-                buffer[: len(found)] = found
+                count = len(found)
+                buffer[:count] = found
+        buffer[count:] = bytes(len(buffer) - count)
         self.place += len(buffer)
         return len(buffer)
 

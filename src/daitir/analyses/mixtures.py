@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from daitir.exact import one_thread
-from daitir.scoring import CANDIDATE_ROWS, QUERY_ROWS, count_ranks, score_less
+from daitir.scoring import count_ranks, score_less
+from daitir.standings import CANDIDATE_ROWS, QUERY_ROWS
 
 UNIT = 2.0**-24  # half of a float32's last digit at 1
 MOST_PAIRS_A_QUERY = 200  # beyond them scoring all anew is as fast
