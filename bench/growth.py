@@ -70,11 +70,12 @@ def planning(shards: Sequence[int]) -> Points:
         with tempfile.TemporaryDirectory() as name:
             folder, said = Path(name), ""
             placeholders(folder, values)
-            (folder / "own.yaml").write_text(yaml.safe_dump(values))
+            own = folder / "own.yaml"
+            own.write_text(yaml.safe_dump(values))
 
             def plan() -> None:
                 nonlocal said
-                said = snakemake(folder, "--dry-run", "--quiet", "rules", "--configfile", "own.yaml")  # noqa: B023
+                said = snakemake(folder, "--dry-run", "--quiet", "rules", "--configfile", str(own))  # noqa: B023
 
             spent = seconds(plan)
             yield jobs_in(said), spent

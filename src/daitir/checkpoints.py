@@ -22,8 +22,10 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a state of tensors and plain values as one finished file."""
     whole = io.BytesIO()  # what torch says of a full disk is no error of the system
     torch.save(state, whole)
-    with atomic(path) as partial:
-        partial.write_bytes(_head(whole.getvalue()) + whole.getvalue())
+    data = whole.getbuffer()
+    with atomic(path) as partial, partial.open("wb") as file:
+        file.write(_head(data))
+        file.write(data)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -40,5 +42,5 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def _head(data: bytes) -> bytes:
+def _head(data: bytes | memoryview) -> bytes:
     return MARK + content_digest([data]).encode() + b"\n"
