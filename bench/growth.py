@@ -20,6 +20,7 @@ from bench.training import EXPERTS, HIDDEN, PROJECTION, WIDTH, make_data
 from bench.workflow import snakemake
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from tests.workflow.test_presets import placeholders
 
 from daitir.fusions.networks.adafuse import Adafuse
@@ -111,6 +112,10 @@ def _panel(axes: Axes, name: str, points: list[tuple[int, float]]) -> None:
     axes.set_xlabel(PLOTS[name][0])
     axes.set_ylabel("seconds")
     axes.grid(True)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(EngFormatter(sep=""))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def main() -> None:
