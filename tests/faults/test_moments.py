@@ -45,6 +45,7 @@ class Worker:
         assert ended.status in {0, KILLED}, ended.said
         assert foreign(self.folder, self.whole.folder) == []
         stands = all((self.folder / output).exists() for output in self.job.outputs)
+        assert stands or ended.status == KILLED, ended.said
         assert stands or before <= self.finished()
         mark = KEPT.get(self.job.kind, "")
         kept = [
