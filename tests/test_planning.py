@@ -13,13 +13,13 @@ ROOT = Path(__file__).parents[1]
 JOB = SimpleNamespace(dialogues="b", reformulator="raw", generator="sd3", encoder="blip", shard="0-of-1")
 
 
-def plan(evaluate, **edits):
-    """A plan of two dialogue sets with the same captions; b takes round 0 over from a."""
+def plan(evaluate, shards=1, **edits):
+    """A plan of two dialogue sets with the same captions; b, of some shards, takes round 0 over from a."""
     values = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
     del values["fusions"]
     values["dialogues"] = {
         "a": {"file": "a.json", "corpus": "mini", "shards": 2},
-        "b": {"file": "b.json", "corpus": "mini", "round_0_from": "a"},
+        "b": {"file": "b.json", "corpus": "mini", "shards": shards, "round_0_from": "a"},
     }
     values["reformulators"]["published"] = {"kind": "released", "files": {"a": "a", "b": "b"}, "prompts": 2}
     text = {"encoder": "blip", "queries": "raw", "method": "text"}
@@ -46,6 +46,19 @@ def test_round_0_is_taken_from_what_is_made_anyway():
         [f"{folder}/features/blip/queries/raw/a.h5"],
         [f"{folder}/images/sd3/raw/a/shard-{shard}.tar" for shard in ("0-of-2", "1-of-2")],
         [f"{folder}/features/blip/images/sd3/raw/a/shard-{shard}.h5" for shard in ("0-of-2", "1-of-2")],
+    ]
+
+
+def test_sets_that_are_cut_alike_share_shard_by_shard():
+    """A shard of b gets the shard of a that has the same dialogues; the features of texts are one file."""
+    folder, job = "results/smoke", SimpleNamespace(**{**vars(JOB), "shard": "1-of-2"})
+    assert known(plan(["a", "b"], shards=2), job) == [
+        [f"{folder}/queries/raw/a/shard-1-of-2.parquet"],
+        [f"{folder}/images/sd3/raw/a/shard-1-of-2.tar"],
+        [f"{folder}/queries/raw/a/shard-{shard}.parquet" for shard in ("0-of-2", "1-of-2")],
+        [f"{folder}/features/blip/queries/raw/a.h5"],
+        [f"{folder}/images/sd3/raw/a/shard-1-of-2.tar"],
+        [f"{folder}/features/blip/images/sd3/raw/a/shard-1-of-2.h5"],
     ]
 
 

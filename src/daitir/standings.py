@@ -91,8 +91,11 @@ class Block:
         """Put by what may be among the best. Most lanes hold nothing; the others are looked at."""
         lanes_GQRL = self.room.scores_GQN[first:last].unflatten(-1, (-1, LANES))
         greatest_GQL = self.room.greatest_GQL[first:last]
-        block_P, row_P, lane_P = (~(greatest_GQL <= self.last_Q[:, None])).nonzero(as_tuple=True)
-        score_PR = lanes_GQRL[block_P, row_P, :, lane_P]  # those where NaN stands, too
+        block_H, row_H = (~(greatest_GQL.amax(dim=2) <= self.last_Q)).nonzero(as_tuple=True)
+        above_HL = ~(greatest_GQL[block_H, row_H] <= self.last_Q[row_H, None])  # where NaN stands, too
+        hit_P, lane_P = above_HL.nonzero(as_tuple=True)
+        block_P, row_P = block_H[hit_P], row_H[hit_P]
+        score_PR = lanes_GQRL[block_P, row_P, :, lane_P]
         pair_F, place_F = (score_PR > self.last_Q[row_P, None]).nonzero(as_tuple=True)
         before_F = start + block_P[pair_F] * CANDIDATE_ROWS
         packed_F = pack(score_PR[pair_F, place_F], before_F + place_F * LANES + lane_P[pair_F])

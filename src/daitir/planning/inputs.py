@@ -52,7 +52,8 @@ class StageInputs(View):
         folder = _published(self.config.generators[w.generator], "folders", w.dialogues)
         return {"folder": folder, "dialogues": [self.layout.dialogues(w.dialogues)] if folder else []}
 
-    # Round 0, where another dialogue set with the same captions makes it (planning/work.py).
+    # Round 0, where another dialogue set with the same captions makes it (planning/work.py). What works on a
+    # shard gets the other set's shard of that name, where both are cut alike; else all of them.
 
     def known_dialogues(self, w: Any) -> list[str]:
         """Dialogue set that round 0 is shared with; none if it is not shared."""
@@ -61,35 +62,42 @@ class StageInputs(View):
 
     def known_queries(self, w: Any) -> list[str]:
         """Queries that those of round 0 are taken over from."""
-        return self._queries_of(w, self.work.source_of_texts(_texts(w)))
+        shared = self.work.source_of_texts(_texts(w))
+        return [self.layout.queries(w.reformulator, name, shard) for name, shard in self._beside(w, shared)]
 
     def known_images(self, w: Any) -> list[str]:
         """Images that those of round 0 are taken over from."""
         return self._images_of(w, self.work.source_of_pictures(_pictures(w)))
 
     def known_encoded_queries(self, w: Any) -> dict[str, list[str]]:
-        """Queries and features that those of round 0 are taken over from."""
+        """Queries, of all shards, and features that those of round 0 are taken over from."""
         shared = self.work.source_of_encoded_texts(w.encoder, _texts(w))
-        features = [] if shared is None else [self.layout.query_features(w.encoder, w.reformulator, shared)]
-        return {"known_queries": self._queries_of(w, shared), "known_features": features}
+        if shared is None:
+            return {"known_queries": [], "known_features": []}
+        return {
+            "known_queries": [
+                self.layout.queries(w.reformulator, shared, shard) for shard in self.shards(shared)
+            ],
+            "known_features": [self.layout.query_features(w.encoder, w.reformulator, shared)],
+        }
 
     def known_encoded_images(self, w: Any) -> dict[str, list[str]]:
         """Images and features that those of round 0 are taken over from."""
         shared = self.work.source_of_encoded_pictures(w.encoder, _pictures(w))
-        made_of = (w.encoder, w.generator, w.reformulator, str(shared))
-        features = [self.layout.image_features(*made_of, shard) for shard in self._shards_of(shared)]
+        made_of = (w.encoder, w.generator, w.reformulator)
+        features = [self.layout.image_features(*made_of, *place) for place in self._beside(w, shared)]
         return {"known_shards": self._images_of(w, shared), "known_features": features}
 
-    def _queries_of(self, w: Any, dialogues: str | None) -> list[str]:
-        shards = self._shards_of(dialogues)
-        return [self.layout.queries(w.reformulator, str(dialogues), shard) for shard in shards]
+    def _images_of(self, w: Any, shared: str | None) -> list[str]:
+        return [self.layout.images(w.generator, w.reformulator, *place) for place in self._beside(w, shared)]
 
-    def _images_of(self, w: Any, dialogues: str | None) -> list[str]:
-        shards = self._shards_of(dialogues)
-        return [self.layout.images(w.generator, w.reformulator, str(dialogues), shard) for shard in shards]
-
-    def _shards_of(self, dialogues: str | None) -> list[str]:
-        return [] if dialogues is None else self.shards(dialogues)
+    def _beside(self, w: Any, shared: str | None) -> list[tuple[str, str]]:
+        """Set and shard of what holds round 0 of the shard of ``w``."""
+        if shared is None:
+            return []
+        own, other = self.config.dialogues[w.dialogues], self.config.dialogues[shared]
+        alike = (own.shards, own.limit) == (other.shards, other.limit)
+        return [(shared, shard) for shard in ([w.shard] if alike else self.shards(shared))]
 
     def query_shards(self, w: Any) -> list[str]:
         """Queries of all shards of a dialogue set."""

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from daitir.fusions.base import Fused
-from daitir.fusions.networks.base import PairNetwork, first_log_scale, layer
+from daitir.fusions.networks.base import Dropout, PairNetwork, first_log_scale, layer
 
 
 class Adafuse(PairNetwork):
@@ -81,7 +81,7 @@ class Mixture(nn.Module):
         self.router = nn.Sequential(
             nn.Linear(joint, hidden // 4), nn.GELU(), nn.Linear(hidden // 4, experts), nn.Softmax(dim=-1)
         )
-        self.residual = nn.Sequential(nn.Linear(hidden, width), nn.Dropout(dropout))
+        self.residual = nn.Sequential(nn.Linear(hidden, width), Dropout(dropout))
 
     def forward(self, joint_BJ: Tensor) -> tuple[Tensor, Tensor]:
         """Return residual_BD, and router_BE: how much each expert is asked; with ``top1`` which one is."""
@@ -89,5 +89,7 @@ class Mixture(nn.Module):
         if self.routing == "top1":
             asked_BE = F.one_hot(weight_BE.argmax(dim=-1), weight_BE.shape[-1]).to(weight_BE.dtype)
             weight_BE = weight_BE * asked_BE
-        expert_BEH = torch.stack([expert(joint_BJ) for expert in self.experts], dim=1)
-        return self.residual(torch.einsum("be,beh->bh", weight_BE, expert_BEH)), asked_BE
+        mixed_BH = joint_BJ.new_zeros(())
+        for expert, weight_B1 in zip(self.experts, weight_BE.split(1, dim=1), strict=True):
+            mixed_BH = torch.addcmul(mixed_BH, weight_B1, expert(joint_BJ))
+        return self.residual(mixed_BH), asked_BE

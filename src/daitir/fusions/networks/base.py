@@ -62,4 +62,15 @@ def first_log_scale() -> nn.Parameter:
 
 def layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
     """Return dropout(GELU(W x + b))."""
-    return nn.Sequential(nn.Linear(inputs, outputs), nn.GELU(), nn.Dropout(dropout))
+    return nn.Sequential(nn.Linear(inputs, outputs), nn.GELU(), Dropout(dropout))
+
+
+class Dropout(nn.Dropout):
+    """Dropout by uniform numbers: on a CPU torch's own draws each element by itself, three times as slowly."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the input, in training without a share ``p`` of its elements and the others the larger."""
+        if not self.training or self.p == 0:
+            return input
+        kept = torch.rand(input.shape, device=input.device).ge_(self.p).div_(1 - self.p)
+        return input * kept.to(input.dtype)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from daitir.fusions.base import Fused
-from daitir.fusions.networks.base import FusionNetwork, first_log_scale, layer
+from daitir.fusions.networks.base import Dropout, FusionNetwork, first_log_scale, layer
 
 
 class CrossAttention(FusionNetwork):
@@ -50,7 +50,7 @@ class Block(nn.Module):
         self.norm_text, self.norm_images, self.norm = (nn.LayerNorm(projection) for _ in range(3))
         self.query, self.key, self.value, self.join = (nn.Linear(projection, projection) for _ in range(4))
         self.mlp = nn.Sequential(layer(projection, hidden, dropout), nn.Linear(hidden, projection))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, text_BP: Tensor, images_BKP: Tensor) -> Tensor:
         """Return the text after one look at the images."""

@@ -14,7 +14,7 @@ def build_optimiser(network: nn.Module, learning_rate: float, weight_decay: floa
         {"params": [weight for weight in parameters if weight.ndim > 1], "weight_decay": weight_decay},
         {"params": [weight for weight in parameters if weight.ndim <= 1], "weight_decay": 0.0},
     ]
-    return AdamW(groups, lr=learning_rate)
+    return AdamW(groups, lr=learning_rate, fused=True)
 
 
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:

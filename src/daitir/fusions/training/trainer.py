@@ -23,6 +23,8 @@ from daitir.fusions.training.measures import measure
 from daitir.fusions.training.objective import contrastive_loss
 from daitir.fusions.training.optimiser import build_optimiser, learning_rate_at, moving_average
 
+TOGETHER = 4  # batches that go through the network at once: fewer, larger products, and still in the cache
+
 
 @dataclass
 class Best:
@@ -118,10 +120,10 @@ class Trainer:
     def _step(self, batches: list[Tensor], picked_M: Tensor | None, learning_rate: float) -> list[float]:
         """Average the gradients of some batches and move once; return the losses."""
         losses = []
-        for row_B in batches:
-            loss = self._loss(row_B.to(self.data.text_MD.device), picked_M)
-            (loss / len(batches)).backward()
-            losses.append(loss.item())
+        for first in range(0, len(batches), TOGETHER):
+            loss_L = self._losses(batches[first : first + TOGETHER], picked_M)
+            (loss_L.sum() / len(batches)).backward()
+            losses += loss_L.tolist()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
@@ -131,13 +133,21 @@ class Trainer:
             self.average.update_parameters(self.network)
         return losses
 
-    def _loss(self, row_B: Tensor, picked_M: Tensor | None) -> Tensor:
-        """Return the loss of a batch: the network in the precision asked for, the loss in float32."""
+    def _losses(self, batches: list[Tensor], picked_M: Tensor | None) -> Tensor:
+        """Return the loss of each of some batches, which go through the network together.
+
+        The network computes in the precision asked for, the losses in float32.
+        """
         data, halved = self.data, self.options.precision == "bfloat16"
+        row_B = torch.cat(batches).to(data.text_MD.device)
         with torch.autocast(row_B.device.type, torch.bfloat16, enabled=halved):
             fused = self.network(data.text_MD[row_B], data.images(row_B, picked_M), data.round_M[row_B])
         image_B, scale = data.target_M[row_B], self.network.log_scale.exp()
-        return contrastive_loss(fused.query_BD, data.corpus_ND[image_B], scale, image_B)
+        sizes = [len(batch) for batch in batches]
+        parts = (fused.query_BD.split(sizes), data.corpus_ND[image_B].split(sizes), image_B.split(sizes))
+        return torch.stack(
+            [contrastive_loss(*features, scale, images) for *features, images in zip(*parts, strict=True)]
+        )
 
     def _save(self) -> None:
         state = {
