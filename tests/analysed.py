@@ -12,9 +12,9 @@ from daitir.features import read_features, write_features
 from daitir.fusions.options import DarOptions, TextOptions
 from daitir.layout import Layout
 from daitir.queries import Query, write_queries
+from daitir.ranking import RankOptions
 from daitir.ranks import read_ranks, write_ranks
 from daitir.samples import Sources
-from daitir.stages.rank import RankOptions
 from daitir.stages.rank import run as rank
 from tests.sample_files import World, write_world
 

@@ -55,6 +55,12 @@ def checked_config(folder: Path) -> dict[str, Any]:
     }
 
 
+def with_sums(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a config with systems that are ranked together with text and dar."""
+    more = {"add": IMAGE | {"method": "add"}, "image": IMAGE | {"method": "image"}}
+    return config | {"systems": config["systems"] | more}
+
+
 def plan_of(config: dict[str, Any]) -> Plan:
     """Return the plan of a config."""
     return Plan(load_config(config, "checked"))
@@ -120,6 +126,9 @@ class Writer:
 
     def rank_candidates(self, job: Job, path: Path, record: dict[str, Any]) -> None:
         self.ranks(job, path, record, job.wildcards.system)
+
+    def rank_together(self, job: Job, path: Path, record: dict[str, Any]) -> None:
+        self.ranks(job, path, record, "text" if job.wildcards.system == "text" else "dar")
 
     def rank_oracle(self, job: Job, path: Path, record: dict[str, Any]) -> None:
         self.ranks(job, path, record, "text")

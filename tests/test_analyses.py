@@ -175,6 +175,15 @@ def test_cost_is_seconds_a_query(subject):
     assert (rows[0]["seconds"], rows[0]["seconds_generate"], rows[0]["seconds_encode"]) == (6, 4, 0)
 
 
+def test_systems_that_are_ranked_together_share_the_seconds(subject):
+    """Twelve seconds of one job, two systems, six queries each."""
+    sources, (spent,) = subject.sources, subject.sources["text"].seconds["rank"]
+    for name, one in list(sources.items()):
+        sources[name] = one.model_copy(update={"seconds": {"rank": (spent,)}})
+    assert [row["seconds_rank"] for row in cost.rows(subject)] == [1.0] * len(list(cost.rows(subject)))
+    assert {row["system"] for row in cost.rows(subject)} == {"text", "dar"}
+
+
 def test_broken_benchmark_file_is_named(tmp_path):
     """A line, no trace."""
     (tmp_path / "x.tsv").write_text("nothing\n")

@@ -46,10 +46,10 @@ LAYERS = [
         "history",
     }
     | {"ranks", "runs", "readers", "fetch"},
-    {"scoring", "metrics", "statistics", "plots"},
+    {"scoring", "together", "metrics", "statistics", "plots"},
     {"chat"},
     {"reformulators", "generators", "encoders", "fusions", "simulation", "evaluation"},
-    {"convert", "analyses"},
+    {"convert", "analyses", "ranking"},
     {"report"},
     {"tuning", "explorer"},
     {"config"},

@@ -9,6 +9,7 @@ from daitir.errors import DaitirError
 from daitir.layout import Layout
 from daitir.machine import SAID, TELL, describe_machine, machine_told
 from daitir.report.times import times
+from daitir.tables import count_rows
 from tests.synthetic import SET, make_results
 
 
@@ -45,6 +46,16 @@ def test_product_that_is_gone_is_not_counted(tmp_path):
     layout, benchmarks = write_jobs(tmp_path, {"images/sd3/llm/few/shard-0-of-1": 3})
     (found,) = times(layout, benchmarks)
     assert (found.seconds, found.made, found.rate) == (3.0, None, None)
+
+
+def test_ranks_of_systems_that_were_ranked_together_are_all_counted(tmp_path):
+    """The job's file bears the name of the first; what one system ranked alone counts once."""
+    make_results(tmp_path)
+    layout, benchmarks = write_jobs(tmp_path, {f"ranks/text/{SET}": 2, f"ranks/adafuse/{SET}": 1})
+    (alone,) = times(layout, benchmarks)
+    (together,) = times(layout, benchmarks, [("text", "dar")])
+    rows = count_rows(tmp_path / "results" / "ranks" / "dar" / f"{SET}.parquet")
+    assert (together.jobs, together.seconds, together.made) == (2, 3.0, alone.made + rows)
 
 
 def test_machines_of_a_stage_are_told_once(tmp_path):

@@ -17,7 +17,7 @@ from daitir.status.__main__ import main
 from daitir.status.page import bar, duration, page
 from daitir.status.remaining import Guesses, to_go
 from daitir.status.standing import Standing, begun_outputs, is_held, last_progress, standings
-from tests.checked_results import checked_config, plan_of
+from tests.checked_results import checked_config, plan_of, with_sums
 
 SHARDS = [f"images/sd3/llm/val/shard-{shard}-of-2" for shard in (0, 1)]
 
@@ -114,6 +114,21 @@ def test_the_rest_takes_as_long_as_what_is_done(run):
     found = list(states(run).values())
     own = [one for one in found if one.job.name in SHARDS]
     assert to_go(own, Guesses(run.config, found).of) == (pytest.approx(40.0), 0, 0)
+
+
+def test_systems_that_are_ranked_together_are_told_by_one_job(tmp_path, monkeypatch):
+    """Its log and its benchmark bear the name of the first: seconds are shared, and what runs is seen."""
+    monkeypatch.chdir(tmp_path)
+    plan = plan_of(with_sums(checked_config(tmp_path)))
+    ranked = {name: job for name, job in jobs(plan).items() if job.rule == "rank_together"}
+    assert {job.wildcards.system for job in ranked.values()} == {"text", "dar", "add", "image"}
+    first = next(iter(ranked.values())).told
+    for job in ranked.values():
+        begin(job)
+    write(plan.layout.log(*first), "ranks: | 1/4 [00:01<00:04]\n")
+    write(plan.layout.benchmark(*first), "s\th:m:s\tmax_rss\n100.0\t0:00:00\t-\n")
+    found = [one for one in states(plan).values() if one.job.name in ranked]
+    assert {(one.state, one.done, one.total, one.seconds) for one in found} == {("running", 1, 4, 25.0)}
 
 
 def test_without_a_finished_job_the_rates_of_the_config_count(run):

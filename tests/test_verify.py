@@ -14,7 +14,7 @@ from daitir.tables import table_provenance
 from daitir.verify import FAULTY, UNFINISHED, WHOLE, verify
 from daitir.verify.__main__ import main
 from daitir.verify.page import gaps, page
-from tests.checked_results import checked_config, make, plan_of
+from tests.checked_results import checked_config, make, plan_of, with_sums
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,18 @@ def test_whole_results_are_whole(whole):
     assert verdict.findings == []
     assert verdict.status == WHOLE
     assert "Whole: " in page(verdict, "results", "--configfile c.yaml")
+
+
+def test_ranks_that_were_made_together_are_checked_each_by_itself(tmp_path):
+    """A text knows of no pictures; new features are no longer what any of them was ranked from."""
+    config = with_sums(checked_config(tmp_path))
+    make(config)
+    assert found(config) == []
+    path = Path(config["results"], "features/blip/queries/llm/val.h5")
+    store = read_features(path)
+    write_features(path, store.keys, store.matrix[::-1], store.provenance)
+    ranks = [f"ranks/{system}/val.parquet" for system in ("text", "dar", "adafuse", "add", "image")]
+    assert sorted(name for state, name in found(config) if state == "mixed") == sorted(ranks)
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "empty"])

@@ -104,7 +104,7 @@ def test_settings_that_change_no_bytes_redo_nothing(finished, smoke, path, value
         (
             "systems.added",
             {"encoder": "blip", "queries": "llm", "images": "sd3", "method": "add"},
-            {"rank_candidates": 1},
+            {"rank_together_1": 1},  # with text and dar, now that they are three
         ),
     ],
 )

@@ -1,9 +1,12 @@
 """The whole pipeline, run."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 from daitir.shards import read_shard
+
+from .conftest import count_jobs
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -40,6 +43,23 @@ def test_ranks_do_not_depend_on_shards_batches_or_cores(finished, run_folder, sm
     ours, theirs = (place.folder / "results" / "smoke" for place in (finished, run_folder))
     assert images(ours / "images") == images(theirs / "images")
     assert digests(ours / "ranks") == digests(theirs / "ranks")
+
+
+def test_ranks_do_not_depend_on_who_is_ranked_together(finished, run_folder, smoke):
+    """Beside a third weighted sum, text and dar are ranked by one job: the same files, byte for byte."""
+    config, results = smoke(), Path("results") / "smoke"
+    config["systems"]["add"] = config["systems"]["dar"] | {"method": "add"}
+    (run_folder.folder / "resources" / "mini").symlink_to(finished.folder / "resources" / "mini")
+    for made in ("dialogues", "features"):
+        shutil.copytree(finished.folder / results / made, run_folder.folder / results / made)
+    asked = [str(results / "ranks" / name / "few-val.parquet") for name in ("text", "dar", "add")]
+    said = run_folder.run("--cores", "1", "--rerun-triggers", "mtime", *asked, config=config)
+    assert count_jobs(said) == {"rank_together_1": 1}
+    theirs = digests(finished.folder / results / "ranks")
+    ours = digests(run_folder.folder / results / "ranks")
+    assert {path: ours[path] for path in theirs if path in ours} == {
+        path: theirs[path] for path in ("text/few-val.parquet", "dar/few-val.parquet")
+    }
 
 
 def test_a_removed_result_is_made_again(finished, smoke):

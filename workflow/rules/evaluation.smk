@@ -7,6 +7,8 @@ rule rank_candidates:
         layout.log("ranks", "{system}", "{dialogues}"),
     benchmark:
         layout.benchmark("ranks", "{system}", "{dialogues}")
+    wildcard_constraints:
+        system=one_of(plan.ranked_alone),
     conda:
         "../../envs/daitir.yaml"
     resources:
@@ -24,6 +26,37 @@ rule rank_candidates:
         " --weights {input.weights:q}"
         " --output {output.ranks:q}"
         " 2>&1 | tee {log:q}"
+
+
+for place, systems in enumerate(plan.ranked_together, start=1):
+
+    rule:
+        name:
+            f"rank_together_{place}"
+        input:
+            unpack(plan.together_inputs(systems)),
+        output:
+            ranks=[layout.ranks(system, "{dialogues}") for system in systems],
+        log:
+            layout.log("ranks", systems[0], "{dialogues}"),
+        benchmark:
+            layout.benchmark("ranks", systems[0], "{dialogues}")
+        conda:
+            "../../envs/daitir.yaml"
+        resources:
+            mem_mb=gigabytes(8),
+            runtime=hours(2),
+        params:
+            options=plan.together_options(systems),
+        shell:
+            "python -m daitir.stages.rank_together"
+            " --options {params.options:q}"
+            " --dialogues {input.dialogues:q}"
+            " --queries {input.queries:q}"
+            " --pictures {input.pictures:q}"
+            " --corpus {input.corpus:q}"
+            " --output {output.ranks:q}"
+            " 2>&1 | tee {log:q}"
 
 
 rule rank_oracle:

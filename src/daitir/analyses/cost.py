@@ -1,5 +1,6 @@
 """Cost against effect: seconds a query, of Snakemake's benchmark files, by Hits@k (DAR, section 5.4)."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,9 +17,11 @@ def rows(subject: Subject) -> Iterator[dict[str, Any]]:
 
     Wall seconds of the jobs of this dialogue set, divided by its queries: loading the models is part of them,
     the training of a fusion and the encoding of the corpus, which are done once, are not, nor is what was
-    taken over from another dialogue set (its round 0) or published by others. A system
-    one of whose jobs left no benchmark file (its files came from elsewhere) has no row.
+    taken over from another dialogue set (its round 0) or published by others. Systems that were ranked
+    together share the seconds of that equally. A system one of whose jobs left no benchmark file (its files
+    came from elsewhere) has no row.
     """
+    ranked = Counter(path for sources in subject.sources.values() for path in sources.seconds.get("rank", ()))
     for name, sources in subject.sources.items():
         paths = [path for files in sources.seconds.values() for path in files]
         if not paths or not all(path.is_file() for path in paths):
@@ -27,7 +30,8 @@ def rows(subject: Subject) -> Iterator[dict[str, Any]]:
         seeds = frame["seed"].nunique()
         queries = len(frame) / seeds
         spent = {stage: sum(map(seconds_in, files)) / queries for stage, files in sources.seconds.items()}
-        spent["rank"] = spent.get("rank", 0.0) / seeds  # one job ranks with all of them
+        together = max((ranked[path] for path in sources.seconds.get("rank", ())), default=1)
+        spent["rank"] = spent.get("rank", 0.0) / seeds / together  # one job ranks with all of them
         stages = ("reformulate", "generate", "encode", "rank")
         columns = {f"seconds_{stage}": spent.get(stage, 0.0) for stage in stages}
         yield from subject.measured(name, frame, seconds=sum(spent.values()), **columns)

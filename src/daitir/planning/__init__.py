@@ -7,8 +7,10 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 
+from daitir.config.together import ranked_together
 from daitir.layout import FIGURES, TABLES
 from daitir.machine import TELL
 from daitir.planning.analyses import AnalysisPlan
@@ -45,6 +47,17 @@ class Plan(StageOptions, JobResources, AnalysisPlan, ViewComparisons):
             for name in self.config.evaluate
             for system in [*self.config.systems_on(name), *self.config.oracles_on(name)]
         ]
+
+    @cached_property
+    def ranked_together(self) -> list[tuple[str, ...]]:
+        """Systems of each job that ranks several."""
+        return ranked_together(self.config)
+
+    @property
+    def ranked_alone(self) -> list[str]:
+        """Systems that have a job of their own."""
+        together = {name for names in self.ranked_together for name in names}
+        return [name for name in self.config.systems if name not in together]
 
     @property
     def tables(self) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 from daitir.analyses.options import KINDS, READS, WITHOUT_FIGURE, Analysis, Kind, Source
 from daitir.config.parts import System
+from daitir.config.together import ranked_with
 from daitir.files import canonical_json
 from daitir.planning.inputs import StageInputs
 from daitir.provenance import code_revision
@@ -183,7 +184,7 @@ class AnalysisPlan(StageInputs):
         found = {
             "reformulate": [spent("queries", queries, dialogues, shard) for shard in shards],
             "encode": [spent("features", encoder, "queries", queries, dialogues)],
-            "rank": [spent("ranks", name, dialogues)],
+            "rank": [spent("ranks", ranked_with(self.config, name)[0], dialogues)],
         }
         if images is not None:
             made_of = (images, queries, dialogues)

@@ -1,5 +1,7 @@
 """Inputs of each stage: the files it reads, by rule."""
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from daitir.config.parts import System
@@ -124,6 +126,15 @@ class StageInputs(View):
             "corpus": [store["corpus"] for store in stores],
             "weights": self.weights(system),
         }
+
+    def together_inputs(self, systems: tuple[str, ...]) -> Callable[[Any], dict[str, Any]]:
+        """Everything that systems which are ranked together rank from: all of their stores."""
+
+        def inputs(w: Any) -> dict[str, Any]:
+            each = [self.rank_inputs(SimpleNamespace(system=name, dialogues=w.dialogues)) for name in systems]
+            return max(each, key=lambda one: len(one["pictures"]))
+
+        return inputs
 
     def oracle_inputs(self, w: Any) -> list[str]:
         """Ranks of the systems that an oracle chooses from, in its order."""

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
+from daitir.config.together import ranked_with
 from daitir.planning import Plan
 from daitir.planning.jobs import Jobs
 
@@ -16,7 +17,9 @@ Names = tuple[str, ...]
 class Job:
     """One job of the workflow.
 
-    ``parts`` name its log, benchmark and scratch: ``("images", "sd3", "llm", "val", "shard-0-of-2")``.
+    ``parts`` name its log, benchmark and scratch: ``("images", "sd3", "llm", "val", "shard-0-of-2")``. Where
+    one job of the workflow does the work of several, ``beside`` are all of their parts, the first of which
+    name log and benchmark.
     """
 
     rule: str
@@ -25,6 +28,12 @@ class Job:
     wildcards: SimpleNamespace
     inputs: dict[str, Any]
     make_options: Callable[[Any], str] | None = None
+    beside: tuple[Names, ...] = ()
+
+    @property
+    def told(self) -> Names:
+        """Parts of the log and the benchmark."""
+        return self.beside[0] if self.beside else self.parts
 
     @property
     def name(self) -> str:
@@ -162,8 +171,10 @@ class Inventory:
             for system in config.systems_on(name):
                 w = SimpleNamespace(system=system, dialogues=name)
                 parts, outputs = ("ranks", system, name), (layout.ranks(system, name),)
-                inputs = plan.rank_inputs(w)
-                yield self._job("rank_candidates", parts, outputs, w, plan.rank_options, inputs)
+                job = self._job("rank_candidates", parts, outputs, w, plan.rank_options, plan.rank_inputs(w))
+                together = ranked_with(config, system)
+                beside = tuple(("ranks", one, name) for one in together)
+                yield job if len(together) == 1 else replace(job, rule="rank_together", beside=beside)
             for oracle in config.oracles_on(name):
                 w = SimpleNamespace(oracle=oracle, dialogues=name)
                 parts, outputs = ("ranks", oracle, name), (layout.ranks(oracle, name),)

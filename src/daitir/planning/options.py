@@ -1,9 +1,13 @@
 """Options of each stage: one sorted JSON text a rule, which holds what changes the bytes and nothing else."""
 
+import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from daitir.config.together import ranked_together
 from daitir.errors import DaitirError
 from daitir.files import canonical_json, digest_text
 from daitir.layout import parts_of_instance
@@ -72,6 +76,12 @@ class StageOptions(View):
         """Options of the ranking by one system."""
         return _stage_options("rank", fusion=self.config.fusion_of(self._system(w)).only("bytes"))
 
+    def together_options(self, systems: tuple[str, ...]) -> Callable[[Any], str]:
+        """Options of the ranking by several systems together: those of each."""
+        each = {name: json.loads(self.rank_options(SimpleNamespace(system=name))) for name in systems}
+        options = _stage_options("rank_together", systems=each)
+        return lambda w: options
+
     def oracle_options(self, w: Any) -> str:
         """Options of an oracle: what it chooses from."""
         return _stage_options("rank_oracle", fusion={"of": self.config.oracles[w.oracle].of})
@@ -94,15 +104,15 @@ class StageOptions(View):
 
     def report_options(self, w: Any) -> str:
         """Options of the report: the whole config, as run."""
-        return self._page_options("report")
+        return self._page_options("report", together=ranked_together(self.config))
 
     def summary_options(self, w: Any) -> str:
         """Options of the summary: the whole config, as run."""
         return self._page_options("summarise")
 
-    def _page_options(self, stage: str) -> str:
+    def _page_options(self, stage: str, **more: Any) -> str:
         order = [*self.config.systems, *self.config.oracles]
-        return _stage_options(stage, config=self.config.only("bytes", "text", "where"), order=order)
+        return _stage_options(stage, config=self.config.only("bytes", "text", "where"), order=order, **more)
 
     def explore_options(self, w: Any) -> str:
         """Options of the explorer: what of the config it shows."""

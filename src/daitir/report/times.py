@@ -1,7 +1,7 @@
 """What the stages took: seconds of their jobs, what the jobs made of it a second, and on which machines."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,19 +50,30 @@ class _Job:
     below: Path
 
 
-def times(layout: Layout, benchmarks: Iterable[Path]) -> list[Time]:
-    """Return the time of every stage, from Snakemake's benchmark files, or folders of them."""
+def times(layout: Layout, benchmarks: Iterable[Path], together: Iterable[Sequence[str]] = ()) -> list[Time]:
+    """Return the time of every stage, from Snakemake's benchmark files, or folders of them.
+
+    ``together`` are the systems of each job that ranks several; its file bears the name of the first.
+    """
+    ranked = {systems[0]: tuple(systems) for systems in together}
     jobs: dict[str, list[_Job]] = defaultdict(list)
     for job in _jobs(benchmarks):
         jobs[job.stage].append(job)
-    return [_time(layout, stage, own) for stage, own in sorted(jobs.items())]
+    return [_time(layout, stage, own, ranked) for stage, own in sorted(jobs.items())]
 
 
-def _time(layout: Layout, stage: str, jobs: list[_Job]) -> Time:
+def _time(layout: Layout, stage: str, jobs: list[_Job], ranked: Mapping[str, tuple[str, ...]]) -> Time:
     ending, unit, count = COUNTED.get(stage, ("", "", None))
     made: int | None = None
     if count is not None:
-        products = [Path(layout.results) / job.below.with_name(job.below.name + ending) for job in jobs]
+        own = [job.below.with_name(job.below.name + ending) for job in jobs]
+        if stage == "ranks":
+            own = [
+                Path(stage, one, path.name)
+                for path in own
+                for one in ranked.get(path.parts[1], path.parts[1:2])
+            ]
+        products = [Path(layout.results) / path for path in own]
         made = sum(map(count, products)) if all(path.is_file() for path in products) else None
     told = (machine_told(Path(layout.log(*job.below.parts))) for job in jobs)
     machines = tuple(dict.fromkeys(machine for machine in told if machine is not None))

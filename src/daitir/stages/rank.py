@@ -4,31 +4,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
 from daitir.command import parse_call, stage_parser
 from daitir.errors import DaitirError, exit_with_one_line
-from daitir.fusions import FusionOptions, load_fusion
-from daitir.fusions.base import Fused, fuse_in_blocks, mean_image, use_images
-from daitir.fusions.options import TextOptions
-from daitir.options import Options
+from daitir.fusions import FusionOptions
 from daitir.progress import progress
 from daitir.provenance import provenance, require_same
+from daitir.ranking import SEED_OF_UNTRAINED, RankOptions, as_frame, fuse
 from daitir.ranks import TOP, write_ranks
 from daitir.samples import Samples, Sources, add_source_arguments, read_samples, sources_by_seed
-from daitir.scoring import Standing, rank_targets
+from daitir.scoring import rank_targets
 from daitir.weights import read_weights, weights_digest
-
-SEED_OF_UNTRAINED = 0
-
-
-class RankOptions(Options):
-    """The fusion."""
-
-    code: str
-    fusion: FusionOptions
 
 
 def run(
@@ -107,60 +95,9 @@ def rank(options: FusionOptions, samples: Samples, seed: int, weights: Path | No
     The bits of a row depend on its query, its images, the corpus and the weights alone: not on threads,
     shards or the other queries.
     """
-    text_MD, round_M = torch.from_numpy(samples.text_MD), torch.from_numpy(samples.round_M)
-    images_MKD = None if samples.images_MKD is None else torch.from_numpy(samples.images_MKD)
-    fused = fuse_in_blocks(load_fusion(options, weights).fuse, text_MD, images_MKD, round_M)
-    require_finite(fused, samples)
+    fused = fuse(options, samples, weights)
     standing = rank_targets(fused.query_BD, samples.corpus, torch.from_numpy(samples.target_M), TOP)
-    similarity_M = None
-    if not isinstance(options, TextOptions) and images_MKD is not None:
-        similarity_M = agreement(text_MD, use_images(images_MKD, options.images))
-    return as_frame(samples, seed, fused, standing, similarity_M)
-
-
-def require_finite(fused: Fused, samples: Samples) -> None:
-    """Refuse a fusion that gives a query which is no number."""
-    broken = (~fused.query_BD.isfinite().all(dim=1)).nonzero().flatten().tolist()
-    if broken:
-        raise DaitirError(
-            f"the fusion gives {len(broken)} queries that are not finite, the first in round"
-            f" {samples.round_M[broken[0]]} of {samples.dialogue_ids[broken[0]]!r}: train it again"
-        )
-
-
-def agreement(text_MD: torch.Tensor, images_MKD: torch.Tensor) -> np.ndarray:
-    """cos(text, mean image) of each query."""
-    image_MD = fuse_in_blocks(lambda images_BKD: Fused(mean_image(images_BKD)), images_MKD).query_BD
-    return np.einsum("md,md->m", text_MD.numpy(), image_MD.numpy())
-
-
-def as_frame(
-    samples: Samples, seed: int, fused: Fused, standing: Standing, similarity_M: np.ndarray | None
-) -> pd.DataFrame:
-    """Return the columns of the ranks table; a missing gate, router or similarity is null."""
-    return pd.DataFrame(
-        {
-            "dialogue_id": samples.dialogue_ids,
-            "round": samples.round_M,
-            "seed": seed,
-            "target": samples.targets,
-            "rank": standing.rank_Q.numpy(),
-            "ties": standing.ties_Q.numpy(),
-            "target_score": standing.target_score_Q.numpy(),
-            "top_keys": list(keys_at(samples, standing.best_QT.numpy())),
-            "top_scores": list(standing.best_score_QT.numpy()),
-            "gate": None if fused.gate_B is None else fused.gate_B.numpy(),
-            "router": None if fused.router_BE is None else list(fused.router_BE.numpy()),
-            "similarity": similarity_M,
-        }
-    )
-
-
-def keys_at(samples: Samples, place_QT: np.ndarray) -> np.ndarray:
-    """Return the keys of candidates at some places of the corpus, as texts."""
-    own, inverse = np.unique(place_QT, return_inverse=True)
-    texts = [name.decode() for name in samples.corpus.names[own].tolist()]
-    return np.array(texts, dtype=object)[inverse].reshape(place_QT.shape)
+    return as_frame(options, samples, seed, fused, standing)
 
 
 def main() -> None:

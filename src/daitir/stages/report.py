@@ -26,11 +26,12 @@ from daitir.seals import write_sealed
 
 
 class ReportOptions(Options):
-    """The config as run, and the order of its systems and oracles."""
+    """The config as run, the order of its systems and oracles, and which were ranked together."""
 
     code: str
     config: dict[str, Any]
     order: tuple[str, ...]
+    together: tuple[tuple[str, ...], ...] = ()
 
 
 def run(options: ReportOptions, results: Path, benchmarks: list[Path], output: Path) -> None:
@@ -46,7 +47,7 @@ def run(options: ReportOptions, results: Path, benchmarks: list[Path], output: P
         fusions,
         encoders,
         training_figures(layout, fusions, encoders),
-        times(layout, benchmarks),
+        times(layout, benchmarks, options.together),
         options.config,
         config.report.resamples,
         FLIPS,

@@ -51,10 +51,10 @@ def standings(layout: Layout, jobs: list[Job], folder: Path = Path()) -> list[St
 
 
 def _standing(layout: Layout, job: Job, begun: set[str], now: float) -> Standing:
-    is_begun, seconds = bool(begun.intersection(job.outputs)), _spent(Path(layout.benchmark(*job.parts)))
+    is_begun, seconds = bool(begun.intersection(job.outputs)), _spent(layout, job)
     if not is_begun and all(map(os.path.exists, job.outputs)):
         return Standing(job, "done", seconds=seconds)
-    scratch, log = Path(layout.scratch(*job.parts)), Path(layout.log(*job.parts))
+    scratch, log = Path(layout.scratch(*job.parts)), Path(layout.log(*job.told))
     if not is_begun and not scratch.is_dir():
         return Standing(job, "left", seconds=seconds)
     age = now - log.stat().st_mtime if log.exists() else None
@@ -106,8 +106,9 @@ def last_progress(log: Path) -> tuple[int, int]:
     return (int(found[-1][0]), int(found[-1][1])) if found else (0, 0)
 
 
-def _spent(benchmark: Path) -> float | None:
+def _spent(layout: Layout, job: Job) -> float | None:
+    """Return the seconds that a job took; those that were done as one share them equally."""
     try:
-        return seconds_in(benchmark)
+        return seconds_in(Path(layout.benchmark(*job.told))) / max(1, len(job.beside))
     except DaitirError:
         return None  # it was never done, or its output came from elsewhere

@@ -54,6 +54,8 @@ class Completeness:
         system = self.config.systems[w.system]
         return self._ranked(w.dialogues, known, seeds_of(self.config, system))
 
+    _rank_together = _rank_candidates
+
     def _ranked(self, dialogues: str, known: Known, seeds: Sequence[int] | None) -> str:
         found = self.artefacts.read(self.plan.layout.dialogues(dialogues))
         if found is None:

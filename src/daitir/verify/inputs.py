@@ -90,6 +90,8 @@ class Inputs:
             if known is not None:
                 yield f"weights of seed {known.record['options']['seed']}", known.digest
 
+    _rank_together = _rank_candidates
+
     def _rank_oracle(self, job: Job) -> Digests:
         named = zip(self.plan.config.oracles[job.wildcards.oracle].of, job.inputs["ranks"], strict=True)
         for system, path in named:

@@ -171,6 +171,7 @@ READERS: dict[str, Reader] = {
     "encode_images": _features,
     "train_fusion": _weights,
     "rank_candidates": _ranks,
+    "rank_together": _ranks,
     "rank_oracle": _ranks,
     "write_explorer": _folder,
 }

@@ -144,10 +144,13 @@ class Trainer:
             fused = self.network(data.text_MD[row_B], data.images(row_B, picked_M), data.round_M[row_B])
         image_B, scale = data.target_M[row_B], self.network.log_scale.exp()
         sizes = [len(batch) for batch in batches]
-        parts = (fused.query_BD.split(sizes), data.corpus_ND[image_B].split(sizes), image_B.split(sizes))
-        return torch.stack(
-            [contrastive_loss(*features, scale, images) for *features, images in zip(*parts, strict=True)]
+        parts = zip(
+            fused.query_BD.split(sizes),
+            data.corpus_ND[image_B].split(sizes),
+            image_B.split(sizes),
+            strict=True,
         )
+        return torch.stack([contrastive_loss(query, target, scale, image) for query, target, image in parts])
 
     def _save(self) -> None:
         state = {
