@@ -26,6 +26,8 @@ LAYERS = [
         "memory",
         "exact",
         "best",
+        "close",
+        "shares",
         "standings",
         "units",
         "overlap",
@@ -47,7 +49,7 @@ LAYERS = [
     }
     | {"ranks", "runs", "readers", "fetch"},
     {"scoring", "metrics", "statistics", "plots"},
-    {"chat"},
+    {"chat", "together"},
     {"reformulators", "generators", "encoders", "fusions", "simulation", "evaluation"},
     {"convert", "analyses"},
     {"report"},
