@@ -16,7 +16,7 @@ LANES = 64  # columns that the best are looked for in
 
 
 class Room(NamedTuple):
-    """Memory that all blocks of queries use: scores, the greatest of each lane, two counts and their flags."""
+    """Memory that all blocks of queries use: scores, the greatest of each lane, two counts, their flags."""
 
     scores_GQN: Tensor
     greatest_GQL: Tensor
@@ -37,11 +37,12 @@ class Room(NamedTuple):
 class Best:
     """The best of each query so far. Of the scores in its room a group of blocks is looked through at a time.
 
-    They are looked for where they can be only: among what scores more than the last of them.
+    They are looked for where they can be only: among what scores more than the last of them, or, with
+    ``slack_Q``, not less than it by more; of these ``surplus`` are kept beyond the best.
     """
 
-    def __init__(self, room: Room, top: int) -> None:
-        self.room, self.top = room, top
+    def __init__(self, room: Room, top: int, surplus: int = 0, slack_Q: Tensor | float = 0.0) -> None:
+        self.room, self.top, self.surplus, self.slack_Q = room, top, surplus, slack_Q
         queries = room.scores_GQN.shape[1]
         self.packed_QT = torch.empty(queries, 0, dtype=torch.long)
         self.last_Q = torch.empty(queries)
@@ -57,9 +58,9 @@ class Best:
     def take(self, start: int, counts: Sequence[int]) -> None:
         """Take in blocks that were looked at: candidates from ``start`` on, so many in each."""
         first, width = 0, self.room.scores_GQN.shape[2]
-        while self.packed_QT.shape[1] < self.top and first < len(counts):
+        while self.top and self.packed_QT.shape[1] < self.top + self.surplus and first < len(counts):
             scores_QN = self.room.scores_GQN[first, :, : counts[first]]
-            self._keep(best_of(scores_QN, start + first * width, self.top))
+            self._keep(best_of(scores_QN, start + first * width, self.top + self.surplus))
             first += 1
         if self.top and first < len(counts):
             self._find(start, first, len(counts))
@@ -100,8 +101,10 @@ class Best:
         self._keep(found)
 
     def _keep(self, packed_QN: Tensor) -> None:
-        self.packed_QT = keep_best(torch.cat([self.packed_QT, packed_QN], dim=1), self.top)
-        self.last_Q = unpack(self.packed_QT[:, -1])[0]
+        self.packed_QT = keep_best(torch.cat([self.packed_QT, packed_QN], dim=1), self.top + self.surplus)
+        score_QT, _ = unpack(self.packed_QT)
+        wanted_Q = score_QT[:, : self.top][:, -1] - self.slack_Q
+        self.last_Q = torch.maximum(score_QT[:, -1], wanted_Q.float())
 
 
 def best_of(scores_QN: Tensor, start: int, top: int) -> Tensor:

@@ -36,7 +36,7 @@ class Close:
         torch.sum(torch.le(scores_QN, self.high_Q1, out=flags_QN), dim=1, out=counts_2Q[1])
 
     def take(self, blocks: int, room: Room) -> tuple[Tensor, Tensor]:
-        """Take in what was counted of some blocks; return the queries and places of candidates that are close."""
+        """Take in what was counted of some blocks; return queries and places of what is close to the target."""
         less_GQ, most_GQ = room.counts_2GQ[:, :blocks]
         close_GQ = most_GQ - less_GQ
         self.less_Q += less_GQ.sum(dim=0).long()

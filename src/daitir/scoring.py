@@ -59,7 +59,10 @@ def rank_targets(
     with one_thread():
         room = Room.of(GROUP, QUERY_ROWS, CANDIDATE_ROWS)
         blocks = [
-            (Block(query_QD[place_Q], rows_at(corpus_ND, target_Q[place_Q]), len(corpus_ND), top, room), count)
+            (
+                Block(query_QD[place_Q], rows_at(corpus_ND, target_Q[place_Q]), len(corpus_ND), top, room),
+                count,
+            )
             for place_Q, count in full_blocks(len(query_QD), QUERY_ROWS)
         ]
         start = 0
@@ -94,7 +97,7 @@ def score_pairs(
             own, place_B = torch.unique(candidate_P[first:last], return_inverse=True)
             query_B, order_B = torch.searchsorted(row_Q[:count], row_P[first:last]), order[first:last]
             for cut in cuts_of(rows_at(corpus_ND, own)):
-                inside = (place_B >= cut.start) & (place_B < cut.start + cut.count)
+                inside = (place_B >= cut.start) & (place_B < cut.start + cut.size)
                 scores_QN = query_QD[row_Q] @ cut.candidates_ND.T
                 score_P[order_B[inside]] = scores_QN[query_B[inside], place_B[inside] - cut.start]
     return score_P

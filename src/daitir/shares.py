@@ -46,13 +46,14 @@ class Shares(NamedTuple):
         a_Q1, b_Q1 = (weight.float().double() for weight in _weights(query, first, second))
         left = query - a_Q1 * first - b_Q1 * second
         parts = [rows.norm(dim=1) for rows in (query, a_Q1 * first, b_Q1 * second)]
-        mass_Q, left_Q = 1 + torch.stack(parts).sum(dim=0), left.norm(dim=1)
-        # The 1 in the mass, and weights that are bounded, keep small what underflows. NaN is no sum.
+        mass_Q, left_Q = torch.stack(parts).sum(dim=0).clamp_min(1), left.norm(dim=1)
+        # A mass of 1 or more, and weights that are bounded: then what underflows is far less. NaN is no sum.
         off = rounding(query.shape[1] + 16)
         is_bounded_Q = (mass_Q <= MOST) & (torch.cat([a_Q1, b_Q1], dim=1).abs() <= MOST).all(dim=1)
         is_sum_Q = is_bounded_Q & (left_Q <= off)
         slack_Q = ((off * mass_Q + left_Q) * LONGEST).where(is_sum_Q, torch.inf)
-        return cls(*(weight.float().where(is_sum_Q[:, None], 0.0) for weight in (a_Q1, b_Q1)), slack_Q)
+        a_Q1, b_Q1 = (weight_Q1.float().where(is_sum_Q[:, None], 0.0) for weight_Q1 in (a_Q1, b_Q1))
+        return cls(a_Q1, b_Q1, slack_Q)
 
 
 def _weights(query: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,6 +80,8 @@ def sums_of_two(queries: Mapping[str, Tensor]) -> list[str]:
 
     Nothing where no system is a sum of two others. A sample of queries tells: look at each before you sum.
     """
+    if len(queries) < 3:
+        return []
     rows = torch.linspace(0, min(map(len, queries.values())) - 1, SAMPLE).long()
     some = {name: query_MD[rows] for name, query_MD in queries.items()}
     found: dict[tuple[int, float], list[str]] = {}

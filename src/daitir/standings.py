@@ -38,17 +38,17 @@ class Cut(NamedTuple):
 
     start: int
     candidates_ND: Tensor
-    count: int
+    size: int
 
 
 def cuts_of(corpus_ND: Tensor, start: int = 0) -> Iterator[Cut]:
     """Yield the blocks of candidates from place ``start`` on; the last block is filled up with zeros."""
     for first in range(0, len(corpus_ND), CANDIDATE_ROWS):
         block = corpus_ND[first : first + CANDIDATE_ROWS]
-        count = len(block)
-        if count < CANDIDATE_ROWS:
-            block = F.pad(block, (0, 0, 0, CANDIDATE_ROWS - count))
-        yield Cut(start + first, block, count)
+        size = len(block)
+        if size < CANDIDATE_ROWS:
+            block = F.pad(block, (0, 0, 0, CANDIDATE_ROWS - size))
+        yield Cut(start + first, block, size)
 
 
 def groups(cuts: Sequence[Cut], most: int = GROUP) -> Iterator[Sequence[Cut]]:
@@ -73,14 +73,14 @@ class Block:
         """Count blocks of candidates that follow each other."""
         for number, cut in enumerate(group):
             scores_QN = torch.mm(self.query_QD, cut.candidates_ND.T, out=self.room.scores_GQN[number])
-            if cut.count < CANDIDATE_ROWS:
-                scores_QN[:, cut.count :] = torch.nan  # neither less nor equal nor among the best
+            if cut.size < CANDIDATE_ROWS:
+                scores_QN[:, cut.size :] = torch.nan  # neither less nor equal nor among the best
             self._count(scores_QN, self.room.counts_2GQ[:, number])
             self.best.look(number)
         counts_2Q = self.room.counts_2GQ[:, : len(group)].sum(dim=1).long()
         self.less_Q += counts_2Q[0]
         self.ties_Q += counts_2Q[1]
-        self.best.take(group[0].start, [cut.count for cut in group])
+        self.best.take(group[0].start, [cut.size for cut in group])
 
     def _count(self, scores_QN: Tensor, counts_2Q: Tensor) -> None:
         flags_QN, target_Q1 = self.room.flags_QN, self.target_score_Q[:, None]

@@ -22,7 +22,6 @@ from daitir.scoring import Candidates, parts_of, rank_targets, rows_at, score_pa
 from daitir.shares import LONGEST, Shares, rounding, sums_of_two
 from daitir.standings import (
     CANDIDATE_ROWS,
-    GROUP,
     QUERY_ROWS,
     Block,
     Cut,
@@ -32,8 +31,10 @@ from daitir.standings import (
     target_scores,
 )
 
-SURPLUS = 6  # kept beyond the best: by summed scores their order is not yet sure
-AT_ONCE = 8192  # pairs whose products lie in memory together
+WORTHWHILE = 10_000  # candidates
+SURPLUS = 4  # kept beyond the best: by summed scores their order is not yet sure
+TOGETHER = 8  # blocks of candidates in a group: their scores of three systems lie in the cache
+AT_ONCE = 512  # pairs whose products lie in memory together
 
 
 class Mixed:
@@ -49,7 +50,7 @@ class Mixed:
         self.target_score_Q, self.top = target_scores(query_QD, target_QD), min(top, total)
         aim_Q = self.target_score_Q.double()
         self.close = Close(aim_Q, shares.slack_Q, max(32, total // 256))
-        self.best = Best(room, min(top + SURPLUS, total) if top else 0)
+        self.best = Best(room, self.top, SURPLUS, 2 * shares.slack_Q)
         self.near: list[tuple[Tensor, Tensor]] = []
         self.open: list[tuple[Tensor, Tensor]] = []
 
@@ -62,7 +63,7 @@ class Mixed:
             self.best.look(number)
         row_P, place_P = self.close.take(len(group), self.room)
         self.near.append((row_P, place_P + group[0].start))
-        self.best.take(group[0].start, [cut.count for cut in group])
+        self.best.take(group[0].start, [cut.size for cut in group])
 
     def decide(self, start: int, part_ND: Tensor, is_unit: bool) -> None:
         """Look at what was close in a part of the corpus in float64; what rounding can still move is open."""
@@ -71,9 +72,9 @@ class Mixed:
         off = rounding(part_ND.shape[1] + 16)
         row_P, place_P = (torch.cat(column) for column in zip(*self.near, strict=True))
         for row, place in zip(row_P.split(AT_ONCE), place_P.split(AT_ONCE), strict=True):
-            products = self.query_QD[row].double() * part_ND[place - start]
-            slack = off * products.abs().sum(dim=1).clamp_min(2.0**-100)  # no less than what underflows
+            products = self.query_QD[row].double().mul_(part_ND[place - start])
             above = products.sum(dim=1) - self.target_score_Q[row]
+            slack = off * products.abs_().sum(dim=1).clamp_min(2.0**-100)  # no less than what underflows
             self.close.less_Q += torch.bincount(row[above < -slack], minlength=len(self.close.less_Q))
             is_open = above.abs() <= slack
             self.open.append((row[is_open], place[is_open]))
@@ -115,23 +116,21 @@ class Mixed:
 
 
 class Bundle:
-    """A block of queries of all systems, of which the first ``count`` are new: two systems and their sums."""
+    """A block of queries, the first ``count`` of them new: of two systems and of others, their sums."""
 
     def __init__(
         self,
-        basis: Sequence[Tensor],
-        sums: Sequence[Tensor],
+        queries: Sequence[Tensor],
         target_QD: Tensor,
         count: int,
         total: int,
         top: int,
         rooms: Sequence[Room],
     ) -> None:
-        self.count = count
-        self.first, self.second = (
-            Block(query_QD, target_QD, total, top, room)
-            for query_QD, room in zip(basis, rooms[:2], strict=True)
-        )
+        basis, sums, self.count = queries[:2], queries[2:], count
+        self.basis = [
+            Block(query_QD, target_QD, total, top, room) for query_QD, room in zip(basis, rooms, strict=False)
+        ]
         self.sums = []
         for query_QD in sums:
             shares = Shares.of(query_QD, *basis)
@@ -140,11 +139,11 @@ class Bundle:
 
     def add(self, start: int, part_ND: Tensor, is_unit: bool) -> None:
         """Count a part of the corpus."""
-        for group in groups(list(cuts_of(part_ND, start))):
-            self.first.add(group)
-            self.second.add(group)
+        for group in groups(list(cuts_of(part_ND, start)), TOGETHER):
+            for block in self.basis:
+                block.add(group)
             for mixed in self.sums:
-                mixed.add(group, self.first.room.scores_GQN, self.second.room.scores_GQN)
+                mixed.add(group, *(block.room.scores_GQN for block in self.basis))
         for mixed in self.sums:
             mixed.decide(start, part_ND, is_unit)
 
@@ -158,7 +157,7 @@ class Bundle:
         scores = score_P.split([len(row_P) for row_P, _ in pairs])
         exact = [
             (torch.arange(self.count), Standing(*(column[: self.count] for column in block.standing())))
-            for block in (self.first, self.second)
+            for block in self.basis
         ]
         return exact + [mixed.standing(score_P) for mixed, score_P in zip(self.sums, scores, strict=True)]
 
@@ -168,39 +167,42 @@ def rank_together(
 ) -> dict[str, Standing]:
     """Return of each system what `rank_targets` returns, to the last bit, with fewer matrix products.
 
-    ``queries`` are M x D each. A system that is no sum of two others is ranked by itself.
+    ``queries`` are M x D each. A system that is no sum of two others is ranked by itself, and so are all
+    where a corpus is so small that to score it again costs no more than to look at what is close.
     """
-    found = sums_of_two(queries)
-    shared = _rank_sums({name: queries[name] for name in found}, corpus_ND, target_M, top) if found else {}
-    return {
-        name: shared[name] if name in shared else rank_targets(query_MD, corpus_ND, target_M, top)
-        for name, query_MD in queries.items()
-    }
-
-
-def _rank_sums(
-    queries: Mapping[str, Tensor], corpus_ND: Tensor | Candidates, target_M: Tensor, top: int
-) -> dict[str, Standing]:
-    """Rank two systems and what is a sum of them."""
-    parts: dict[str, list[tuple[Tensor, Standing]]] = {name: [] for name in queries}
     with one_thread():
-        rooms = [Room.of(GROUP, QUERY_ROWS, CANDIDATE_ROWS) for _ in range(3)]
-        bundles = []
-        for place_Q, count in full_blocks(len(target_M), QUERY_ROWS):
-            first, second, *sums = (query_MD[place_Q] for query_MD in queries.values())
-            target_QD = rows_at(corpus_ND, target_M[place_Q])
-            bundles.append(Bundle((first, second), sums, target_QD, count, len(corpus_ND), top, rooms))
-        start = 0
-        for part_ND in parts_of(corpus_ND):
-            is_unit = bool(part_ND.norm(dim=1).max() <= LONGEST - 2**-11)
-            for bundle in bundles:
-                bundle.add(start, part_ND, is_unit)
-            start += len(part_ND)
-        for (place_Q, _), bundle in zip(full_blocks(len(target_M), QUERY_ROWS), bundles, strict=True):
-            standings = bundle.standings(corpus_ND, target_M[place_Q])
-            for name, (row_Q, standing) in zip(queries, standings, strict=True):
-                parts[name].append((place_Q[row_Q], standing))
-    return {name: _whole(parts[name], query, corpus_ND, target_M, top) for name, query in queries.items()}
+        names = sums_of_two(queries) if len(corpus_ND) >= WORTHWHILE else []
+        shared = rank_sums([queries[name] for name in names], corpus_ND, target_M, top) if names else []
+        standings = dict(zip(names, shared, strict=True))
+        return {
+            name: standings.get(name) or rank_targets(query_MD, corpus_ND, target_M, top)
+            for name, query_MD in queries.items()
+        }
+
+
+def rank_sums(
+    queries: Sequence[Tensor], corpus_ND: Tensor | Candidates, target_M: Tensor, top: int
+) -> list[Standing]:
+    """Rank two systems, and others that are sums of these, as `rank_targets` does."""
+    told: list[list[tuple[Tensor, Standing]]] = [[] for _ in queries]
+    rooms = [Room.of(TOGETHER, QUERY_ROWS, CANDIDATE_ROWS) for _ in range(3)]
+    bundles = []
+    for place_Q, count in full_blocks(len(target_M), QUERY_ROWS):
+        rows, target_QD = [query_MD[place_Q] for query_MD in queries], rows_at(corpus_ND, target_M[place_Q])
+        bundles.append((place_Q, Bundle(rows, target_QD, count, len(corpus_ND), top, rooms)))
+    start = 0
+    for part_ND in parts_of(corpus_ND):
+        is_unit = bool(part_ND.norm(dim=1).max() <= LONGEST - 2**-11)
+        for _, bundle in bundles:
+            bundle.add(start, part_ND, is_unit)
+        start += len(part_ND)
+    for place_Q, bundle in bundles:
+        standings = bundle.standings(corpus_ND, target_M[place_Q])
+        for parts, (row_Q, standing) in zip(told, standings, strict=True):
+            parts.append((place_Q[row_Q], standing))
+    return [
+        _whole(parts, query, corpus_ND, target_M, top) for parts, query in zip(told, queries, strict=True)
+    ]
 
 
 def _whole(
