@@ -36,7 +36,7 @@ class Close:
         torch.sum(torch.le(scores_QN, self.high_Q1, out=flags_QN), dim=1, out=counts_2Q[1])
 
     def take(self, blocks: int, room: Room) -> tuple[Tensor, Tensor]:
-        """Take in what was counted of some blocks; return queries and places of what is close to the target."""
+        """Take in what was counted of some blocks; return queries and places of what is close to targets."""
         less_GQ, most_GQ = room.counts_2GQ[:, :blocks]
         close_GQ = most_GQ - less_GQ
         self.less_Q += less_GQ.sum(dim=0).long()
@@ -45,5 +45,8 @@ class Close:
         block_H, row_H = (close_GQ * self.is_told_Q).nonzero(as_tuple=True)
         scores_HN = room.scores_GQN[block_H, row_H]
         near_HN = (scores_HN >= self.low_Q1[row_H]) & (scores_HN <= self.high_Q1[row_H])
-        pair_P, column_P = near_HN.nonzero(as_tuple=True)
-        return row_H[pair_P], block_H[pair_P] * scores_HN.shape[1] + column_P
+        # Most hold nothing: eight are looked at as one number.
+        word_P, eighth_P = near_HN.view(torch.long).nonzero(as_tuple=True)
+        pair_P, bit_P = near_HN.unflatten(1, (-1, 8))[word_P, eighth_P].nonzero(as_tuple=True)
+        from_H = word_P[pair_P]
+        return row_H[from_H], block_H[from_H] * scores_HN.shape[1] + eighth_P[pair_P] * 8 + bit_P
