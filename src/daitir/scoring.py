@@ -93,12 +93,13 @@ def score_pairs(
     with one_thread():
         for place_Q, count in full_blocks(len(rows), QUERY_ROWS):
             row_Q = rows[place_Q]
+            own_QD = query_QD[row_Q]
             first, last = torch.searchsorted(row_P, row_Q[[0, count - 1]] + torch.tensor([0, 1])).tolist()
             own, place_B = torch.unique(candidate_P[first:last], return_inverse=True)
             query_B, order_B = torch.searchsorted(row_Q[:count], row_P[first:last]), order[first:last]
             for cut in cuts_of(rows_at(corpus_ND, own)):
                 inside = (place_B >= cut.start) & (place_B < cut.start + cut.size)
-                scores_QN = query_QD[row_Q] @ cut.candidates_ND.T
+                scores_QN = own_QD @ cut.candidates_ND.T
                 score_P[order_B[inside]] = scores_QN[query_B[inside], place_B[inside] - cut.start]
     return score_P
 
