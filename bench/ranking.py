@@ -1,10 +1,11 @@
 """Ranks against sorting, and against a plain matrix product: ``python -m bench.ranking``.
 
 Four methods (text, image, addition, DAR) rank the queries of a benchmark among 50,000 candidates of width
-256, float32. Three ways, each on one thread: the rank stage's own; sorting all scores of each query and
-looking for the target, step by step as published code does; and the matrix product alone, with all scores of
-a thousand queries at a time in memory. Sorting takes minutes, so it is timed on a part of the queries. Then a
-million candidates are ranked out of their store, in a process of its own whose memory is looked at.
+256, float32. Four ways, each on one thread: our own, all methods together; our own, each method by itself;
+sorting all scores of each query and looking for the target, step by step as published code does; and the
+matrix product alone, with all scores of a thousand queries at a time in memory. Sorting takes minutes, so it
+is timed on a part of the queries. Then a million candidates are ranked out of their store, in a process of
+its own whose memory is looked at.
 """
 
 import subprocess
@@ -21,6 +22,7 @@ from bench.common import ROOT, Row, in_turn, parser_of, peak_gigabytes, seconds,
 from daitir.exact import one_thread
 from daitir.features import StoredFeatures, write_features
 from daitir.scoring import rank_targets
+from daitir.together import rank_together
 
 BATCH, AT_ONCE = 500, 1024  # queries whose scores lie in memory together: sorted, multiplied
 RECORD = {"stage": "bench", "options": {}, "inputs": {}, "versions": {}}
@@ -71,7 +73,8 @@ def measure(queries: int, sorted_queries: int, candidates: int, width: int) -> I
             seconds(lambda query=query: sort_all(query[:sorted_queries], corpus_ND, one[2]), repeats=2)
             for query in asked.values()
         ]
-        ours, product = in_turn(
+        ours, alone, product = in_turn(
+            lambda: rank_together(asked, corpus_ND, target_M),
             lambda: [rank_targets(query, corpus_ND, target_M) for query in asked.values()],
             lambda: [multiply(query, corpus_ND) for query in asked.values()],
             repeats=2,
@@ -82,6 +85,8 @@ def measure(queries: int, sorted_queries: int, candidates: int, width: int) -> I
     yield Row("rank", "sorting all scores", sort / ours, "at least 12", figures)
     figures = f"{ours:.1f} s; products {product:.1f} s; {size}"
     yield Row("rank", "a matrix product a method", ours / product, "at most 1.0", figures)
+    figures = f"{ours:.1f} s; one by one {alone:.1f} s; {size}"
+    yield Row("rank together", "each method by itself", ours / alone, "at most 0.9", figures)
 
 
 def measure_large(candidates: int, width: int) -> Iterator[Row]:

@@ -2,13 +2,109 @@
 
 A greater score comes first, then a smaller place; NaN comes last.
 
-Shape suffixes: Q queries, N candidates, T the best that are kept.
+Shape suffixes: Q queries, N candidates, T the best that are kept, G blocks of candidates, L lanes.
 """
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 LAST_PLACE = 0xFFFFFFFF
+LANES = 64  # columns that the best are looked for in
+
+
+class Room(NamedTuple):
+    """Memory that all blocks of queries use: scores, the greatest of each lane, two counts, their flags."""
+
+    scores_GQN: Tensor
+    greatest_GQL: Tensor
+    counts_2GQ: Tensor
+    flags_QN: Tensor
+
+    @classmethod
+    def of(cls, blocks: int, queries: int, candidates: int) -> "Room":
+        """Return room for the scores of some blocks of candidates."""
+        return cls(
+            torch.empty(blocks, queries, candidates),
+            torch.empty(blocks, queries, LANES),
+            torch.empty(2, blocks, queries),
+            torch.empty(queries, candidates),
+        )
+
+
+class Best:
+    """The best of each query so far. Of the scores in its room a group of blocks is looked through at a time.
+
+    They are looked for where they can be only: among what scores more than the last of them, or, with
+    ``slack_Q``, not less than it by more; of these ``surplus`` are kept beyond the best.
+    """
+
+    def __init__(self, room: Room, top: int, surplus: int = 0, slack_Q: Tensor | float = 0.0) -> None:
+        self.room, self.top, self.surplus, self.slack_Q = room, top, surplus, slack_Q
+        queries = room.scores_GQN.shape[1]
+        self.packed_QT = torch.empty(queries, 0, dtype=torch.long)
+        self.last_Q = torch.empty(queries)
+        self.found: list[tuple[Tensor, Tensor]] = []
+        self.waiting = 0
+
+    def look(self, number: int) -> None:
+        """Note the greatest score of each lane of a block."""
+        if self.top:
+            lanes_QRL = self.room.scores_GQN[number].unflatten(-1, (-1, LANES))
+            torch.amax(lanes_QRL, dim=1, out=self.room.greatest_GQL[number])
+
+    def take(self, start: int, counts: Sequence[int]) -> None:
+        """Take in blocks that were looked at: candidates from ``start`` on, so many in each."""
+        first, width = 0, self.room.scores_GQN.shape[2]
+        while self.top and self.packed_QT.shape[1] < self.top + self.surplus and first < len(counts):
+            scores_QN = self.room.scores_GQN[first, :, : counts[first]]
+            self._keep(best_of(scores_QN, start + first * width, self.top + self.surplus))
+            first += 1
+        if self.top and first < len(counts):
+            self._find(start, first, len(counts))
+
+    def standing(self) -> tuple[Tensor, Tensor]:
+        """Return the scores and the places of the best, the best first."""
+        self._merge()
+        return unpack(self.packed_QT)
+
+    def _find(self, start: int, first: int, last: int) -> None:
+        """Put by what may be among the best. Most lanes hold nothing; the others are looked at."""
+        lanes_GQRL = self.room.scores_GQN[first:last].unflatten(-1, (-1, LANES))
+        greatest_GQL = self.room.greatest_GQL[first:last]
+        block_H, row_H = (~(greatest_GQL.amax(dim=2) <= self.last_Q)).nonzero(as_tuple=True)
+        above_HL = ~(greatest_GQL[block_H, row_H] <= self.last_Q[row_H, None])  # where NaN stands, too
+        hit_P, lane_P = above_HL.nonzero(as_tuple=True)
+        block_P, row_P = block_H[hit_P], row_H[hit_P]
+        score_PR = lanes_GQRL[block_P, row_P, :, lane_P]
+        pair_F, place_F = (score_PR > self.last_Q[row_P, None]).nonzero(as_tuple=True)
+        before_F = start + (first + block_P[pair_F]) * self.room.scores_GQN.shape[2]
+        packed_F = pack(score_PR[pair_F, place_F], before_F + place_F * LANES + lane_P[pair_F])
+        self.found.append((row_P[pair_F], packed_F))
+        self.waiting += len(packed_F)
+        if self.waiting > len(self.packed_QT) * self.top:
+            self._merge()
+
+    def _merge(self) -> None:
+        """Take what was found in, a row a query."""
+        if not self.waiting:
+            return
+        row_P, packed_P = (torch.cat(part) for part in zip(*self.found, strict=True))
+        row_P, order = row_P.sort()
+        count_Q = torch.bincount(row_P, minlength=len(self.packed_QT))
+        column_P = torch.arange(len(row_P), device=row_P.device) - (count_Q.cumsum(0) - count_Q)[row_P]
+        found = self.packed_QT.new_full((len(count_Q), int(count_Q.max())), torch.iinfo(torch.long).min)
+        found[row_P, column_P] = packed_P[order]
+        self.found, self.waiting = [], 0
+        self._keep(found)
+
+    def _keep(self, packed_QN: Tensor) -> None:
+        self.packed_QT = keep_best(torch.cat([self.packed_QT, packed_QN], dim=1), self.top + self.surplus)
+        score_QT, _ = unpack(self.packed_QT)
+        wanted_Q = score_QT[:, : self.top][:, -1] - self.slack_Q
+        self.last_Q = torch.maximum(score_QT[:, -1], wanted_Q.float())
 
 
 def best_of(scores_QN: Tensor, start: int, top: int) -> Tensor:

@@ -3,7 +3,7 @@
 Scores are float32 cosines of unit vectors. Candidates are streamed in blocks, and what is greater is
 counted, not sorted, so that memory does not grow with the corpus.
 
-Shape suffixes: Q queries, N candidates, D feature, T the best candidates that are kept, G blocks, L lanes.
+Shape suffixes: Q queries, N candidates, D feature, T the best candidates that are kept, P pairs.
 """
 
 from collections.abc import Iterator
@@ -11,21 +11,11 @@ from typing import Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from daitir.best import Room
 from daitir.exact import full_blocks, one_thread
-from daitir.standings import (
-    CANDIDATE_ROWS,
-    GROUP,
-    LANES,
-    QUERY_ROWS,
-    Block,
-    Room,
-    Standing,
-    groups,
-    target_scores,
-)
+from daitir.standings import CANDIDATE_ROWS, GROUP, QUERY_ROWS, Block, Standing, cuts_of, groups
 
 
 def target_ranks(scores_QN: Tensor, target_Q: Tensor) -> Tensor:
@@ -67,16 +57,22 @@ def rank_targets(
     in the corpus (whose rows are sorted by key) comes first; NaN comes last.
     """
     with one_thread():
-        blocks = _blocks(query_QD, corpus_ND, target_Q, top)
+        room = Room.of(GROUP, QUERY_ROWS, CANDIDATE_ROWS)
+        blocks = [
+            (
+                Block(query_QD[place_Q], rows_at(corpus_ND, target_Q[place_Q]), len(corpus_ND), top, room),
+                count,
+            )
+            for place_Q, count in full_blocks(len(query_QD), QUERY_ROWS)
+        ]
         start = 0
-        for part_ND in _parts(corpus_ND):
-            cuts = list(_candidate_blocks(part_ND))
+        for part_ND in parts_of(corpus_ND):
+            cuts = list(cuts_of(part_ND, start))
             for block, _ in blocks:
-                for group in groups(cuts, start // CANDIDATE_ROWS):
-                    block.add(start, group)
+                for group in groups(cuts):
+                    block.add(group)
             start += len(part_ND)
-        parts = [[column[:count] for column in block.standing()] for block, count in blocks]
-    return Standing(*(torch.cat(column) for column in zip(*parts, strict=True)))
+        return Standing.joined([(block.standing(), count) for block, count in blocks])
 
 
 def count_ranks(query_QD: Tensor, corpus_ND: Tensor, target_Q: Tensor) -> Tensor:
@@ -84,68 +80,52 @@ def count_ranks(query_QD: Tensor, corpus_ND: Tensor, target_Q: Tensor) -> Tensor
     return rank_targets(query_QD, corpus_ND, target_Q, top=0).rank_Q
 
 
-def score_less(
-    query_QD: Tensor, corpus_ND: Tensor, target_Q: Tensor, row_P: Tensor, candidate_P: Tensor
+def score_pairs(
+    query_QD: Tensor, corpus_ND: Tensor | Candidates, row_P: Tensor, candidate_P: Tensor
 ) -> Tensor:
-    """Whether candidates score less than the targets, of P pairs of a query (in order) and a candidate.
+    """Score P pairs of a query and a candidate, each to the bit as `rank_targets` scores it.
 
-    Each pair is decided as `rank_targets` decides it, to the bit.
+    The work is a block product for every 512 candidates that 512 queries have between them.
     """
-    less_P, rows = torch.zeros(len(row_P), dtype=torch.bool), torch.unique(row_P)
+    score_P = query_QD.new_empty(len(row_P))
+    row_P, order = row_P.sort()
+    candidate_P, rows = candidate_P[order], torch.unique_consecutive(row_P)
     with one_thread():
         for place_Q, count in full_blocks(len(rows), QUERY_ROWS):
             row_Q = rows[place_Q]
-            query, target_score_Q = (
-                query_QD[row_Q],
-                target_scores(query_QD[row_Q], corpus_ND[target_Q[row_Q]]),
-            )
-            first = torch.searchsorted(row_P, row_Q[0])
-            last = torch.searchsorted(row_P, row_Q[count - 1], right=True)
-            own, place_P = torch.unique(candidate_P[first:last], return_inverse=True)
-            query_P = torch.searchsorted(row_Q[:count].contiguous(), row_P[first:last])
-            less = torch.zeros(len(place_P), dtype=torch.bool)
-            for start, candidates, size in _candidate_blocks(corpus_ND[own]):
-                inside = (place_P >= start) & (place_P < start + size)
-                score_P = (query @ candidates.T)[query_P[inside], place_P[inside] - start]
-                less[inside] = score_P < target_score_Q[query_P[inside]]
-            less_P[first:last] = less
-    return less_P
+            own_QD = query_QD[row_Q]
+            first, last = torch.searchsorted(row_P, row_Q[[0, count - 1]] + torch.tensor([0, 1])).tolist()
+            own, place_B = torch.unique(candidate_P[first:last], return_inverse=True)
+            query_B, order_B = torch.searchsorted(row_Q[:count], row_P[first:last]), order[first:last]
+            for cut in cuts_of(rows_at(corpus_ND, own)):
+                inside = (place_B >= cut.start) & (place_B < cut.start + cut.size)
+                scores_QN = own_QD @ cut.candidates_ND.T
+                score_P[order_B[inside]] = scores_QN[query_B[inside], place_B[inside] - cut.start]
+    return score_P
 
 
-def _candidate_blocks(corpus_ND: Tensor) -> Iterator[tuple[int, Tensor, int]]:
-    """Yield the first place, the candidates and their count; the last block is filled up with zeros."""
-    for start in range(0, len(corpus_ND), CANDIDATE_ROWS):
-        block = corpus_ND[start : start + CANDIDATE_ROWS]
-        count = len(block)
-        if count < CANDIDATE_ROWS:
-            block = F.pad(block, (0, 0, 0, CANDIDATE_ROWS - count))
-        yield start, block, count
+def score_less(
+    query_QD: Tensor, corpus_ND: Tensor | Candidates, target_Q: Tensor, row_P: Tensor, candidate_P: Tensor
+) -> Tensor:
+    """Whether candidates score less than the targets, of P pairs of a query and a candidate.
+
+    Each pair is decided as `rank_targets` decides it, to the bit.
+    """
+    rows, place_P = torch.unique(row_P, return_inverse=True)
+    target_score = score_pairs(query_QD, corpus_ND, rows, target_Q[rows])
+    return score_pairs(query_QD, corpus_ND, row_P, candidate_P) < target_score[place_P]
 
 
-def _parts(corpus_ND: Tensor | Candidates) -> Iterator[Tensor]:
+def parts_of(corpus_ND: Tensor | Candidates) -> Iterator[Tensor]:
+    """Yield a corpus part by part."""
     if isinstance(corpus_ND, Tensor):
         yield corpus_ND
     else:
         yield from map(torch.from_numpy, corpus_ND.parts())
 
 
-def _at(corpus_ND: Tensor | Candidates, place_P: Tensor) -> Tensor:
+def rows_at(corpus_ND: Tensor | Candidates, place_P: Tensor) -> Tensor:
+    """Return the candidates at some places."""
     if isinstance(corpus_ND, Tensor):
         return corpus_ND[place_P]
     return torch.from_numpy(corpus_ND[place_P.numpy()])
-
-
-def _blocks(
-    query_QD: Tensor, corpus_ND: Tensor | Candidates, target_Q: Tensor, top: int
-) -> list[tuple["Block", int]]:
-    """Return the queries in full blocks, each with how many of them are new."""
-    room = Room(
-        query_QD.new_empty(GROUP, QUERY_ROWS, CANDIDATE_ROWS),
-        query_QD.new_empty(GROUP, QUERY_ROWS, LANES),
-        query_QD.new_empty(2, GROUP, QUERY_ROWS),
-        query_QD.new_empty(QUERY_ROWS, CANDIDATE_ROWS),
-    )
-    return [
-        (Block(query_QD[place_Q], _at(corpus_ND, target_Q[place_Q]), len(corpus_ND), top, room), count)
-        for place_Q, count in full_blocks(len(query_QD), QUERY_ROWS)
-    ]

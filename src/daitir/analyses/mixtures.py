@@ -17,9 +17,9 @@ from torch import Tensor
 
 from daitir.exact import one_thread
 from daitir.scoring import count_ranks, score_less
+from daitir.shares import UNIT
 from daitir.standings import CANDIDATE_ROWS, QUERY_ROWS
 
-UNIT = 2.0**-24  # half of a float32's last digit at 1
 MOST_PAIRS_A_QUERY = 200  # beyond them scoring all anew is as fast
 
 Name = TypeVar("Name", bound=Hashable)
@@ -136,8 +136,6 @@ def _settled(
     row_P, candidate_P = (torch.cat(part) for part in zip(*count.pairs, strict=True))
     is_other = candidate_P != target_M[row_P]
     row_P, candidate_P = row_P[is_other], candidate_P[is_other]
-    order = row_P.argsort()
-    row_P, candidate_P = row_P[order], candidate_P[order]
     if len(row_P):
         less_P = score_less(direct(name), corpus_ND, target_M, row_P, candidate_P)
         rank_M -= torch.bincount(row_P[less_P], minlength=len(rank_M))
