@@ -173,3 +173,48 @@ def test_missing_paths_are_asked_for(made, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         call(made, "corpus", tmp_path / "c.h5", monkeypatch, record_of(made), list=made / "corpus.json")
     assert "corpus needs --list and --images" in capsys.readouterr().err
+
+
+@pytest.fixture
+def many(made, tmp_path):
+    """More pictures than a thread takes at once, in a folder and its folders."""
+    names = [f"{number % 3}/{number:02d}.png" for number in range(40)]
+    for number, name in enumerate(names):
+        (tmp_path / "many" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "many" / name).write_bytes(png(number))
+    (tmp_path / "list.json").write_text(json.dumps(names))
+    return {"list": tmp_path / "list.json", "images": tmp_path / "many"}, names
+
+
+def test_store_is_the_same_however_its_images_are_read(made, many, tmp_path, monkeypatch):
+    """Under every number of threads and every batch size; each feature is that of its own image."""
+    paths, names = many
+    ways = [{"workers": w, "batch_size": b} for w, b in [(0, 64), (1, 5), (2, 16), (3, 17)]]
+    stores = {
+        call(made, "corpus", tmp_path / "a.h5", monkeypatch, record_of(made), way, **paths) for way in ways
+    }
+    assert len(stores) == 1
+    options = encode.EncodeOptions.model_validate(record_of(made) | {"code": ""}).encoder
+    encoder = encode.load_encoder(options)
+    rows = [encoder.read_pixels((paths["images"] / name).read_bytes(), name) for name in names]
+    alone = np.concatenate([encoder.encode_pixels([row]) for row in rows])
+    assert np.array_equal(read_features(tmp_path / "a.h5").rows(names), alone)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("place", [0, 15, 16, 20, 39])
+def test_a_damaged_image_among_many_is_refused_by_its_name(made, many, tmp_path, monkeypatch, workers, place):
+    """Wherever it stands among those that a thread takes at once; no store is left."""
+    paths, names = many
+    (paths["images"] / names[place]).write_bytes(png(0)[:-100])
+    with pytest.raises(DaitirError, match=rf"many/{names[place]} is damaged or cut short"):
+        call(
+            made,
+            "corpus",
+            tmp_path / "a.h5",
+            monkeypatch,
+            record_of(made),
+            {"workers": workers},
+            **paths,
+        )
+    assert not (tmp_path / "a.h5").exists()

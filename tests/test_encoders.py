@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from daitir.encoders import EncoderSettings, load_encoder
+from daitir.encoders import EncoderSettings, base, load_encoder
 from daitir.errors import DaitirError
 from tests import tiny
 from tests.tiny_encoders import MAKERS, options_of
@@ -173,3 +173,36 @@ def test_a_jpeg_may_be_unpacked_smaller(encoder_of):
     known, found = read(whole, large, "jpeg"), read(reduced, large, "jpeg")
     assert known.shape == found.shape
     assert 0 < np.abs(known - found).max() < 0.2 * np.ptp(known)
+
+
+def files_of_every_format():
+    """Pictures of several sizes, one after another in each format and mode that is read."""
+    kinds = [("RGB", "PNG"), ("L", "PNG"), ("RGBA", "PNG"), ("RGB", "JPEG"), ("RGB", "WEBP"), ("P", "GIF")]
+    for number, (mode, format_) in enumerate([*kinds, ("RGB", "TIFF"), ("RGB", "BMP")] * 3):
+        sink = io.BytesIO()
+        image = Image.effect_noise((24 + 9 * (number % 4), 24 + 7 * (number % 3)), 60).convert(mode)
+        turn = Image.Exif()
+        turn[0x0112] = 1 + number % 8
+        image.save(sink, format_, **({"exif": turn} if format_ in {"PNG", "JPEG", "WEBP", "TIFF"} else {}))
+        yield sink.getvalue(), f"{number}.{format_.lower()}"
+
+
+@pytest.mark.parametrize("area", [1, 2_000, 2**30])
+def test_files_read_together_are_those_read_one_by_one(encoder_of, monkeypatch, area):
+    """Bit for bit, in every format and wherever the portions end."""
+    encoder, files = encoder_of(), list(files_of_every_format())
+    wanted = [encoder.read_pixels(data, source) for data, source in files]
+    monkeypatch.setattr(base, "PIXELS_AT_ONCE", area)
+    found = encoder.read_chunk(iter(files))
+    assert [row.tobytes() for row in found] == [row.tobytes() for row in wanted]
+    assert {(row.dtype.name, row.shape) for row in found} == {("float32", (3, 24, 24))}
+    assert encoder.read_chunk([]) == []
+
+
+def test_file_among_others_is_refused_by_its_name(encoder_of):
+    """The first that is damaged."""
+    files = list(files_of_every_format())
+    for place in (5, 9):
+        files[place] = (files[place][0][:40], files[place][1])
+    with pytest.raises(DaitirError, match=r"^5\.gif is "):
+        encoder_of().read_chunk(files)

@@ -26,22 +26,47 @@ def inside(root: Path, name: str, source: str) -> Path:
     """
     require_name(name, source, root)
     path = Path(root) / name
-    end = Path(os.path.realpath(path))  # Path.resolve fails over a circle of links
+    status = _status_without_links(root, name)
+    if status is None:
+        end = _end_inside(root, name, source)
+        try:
+            status = end.stat()
+        except OSError:
+            return path  # is missed where it is read
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise DaitirError(f"{path} is no file but a device, a pipe or a socket: remove it")
+    if stat.S_ISREG(status.st_mode) and status.st_size > LARGEST_IMAGE:
+        raise DaitirError(f"{path} is absurdly large ({status.st_size} bytes): replace or remove it")
+    return path
+
+
+def _status_without_links(root: Path, name: str) -> os.stat_result | None:
+    """Return the status of ``name`` where no part of it is a link: it then lies inside, unresolved.
+
+    None where a part is a link or missing. To resolve a path takes as long as to decode a small picture.
+    """
+    status, path = None, os.fspath(root)
+    for part in Path(name).parts:
+        path = f"{path}{os.sep}{part}"
+        try:
+            status = os.lstat(path)
+        except OSError:
+            return None
+        if stat.S_ISLNK(status.st_mode):
+            return None
+    return status
+
+
+def _end_inside(root: Path, name: str, source: str) -> Path:
+    """Return where ``name`` leads, over links, and refuse it where that is neither below root nor allowed."""
+    end = Path(os.path.realpath(Path(root) / name))  # Path.resolve fails over a circle of links
     roots = (Path(root), *map(Path, _allowed_links()))
     if not any(end.is_relative_to(os.path.realpath(allowed)) for allowed in roots):
         raise DaitirError(
             f"{source}: {name!r} is a link out of its folder {root} to {end}: put the image itself there, or"
             " allow the folder that it leads to by `links` in the config"
         )
-    try:
-        status = end.stat()
-    except OSError:
-        return path  # is missed where it is read
-    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-        raise DaitirError(f"{path} is no file but a device, a pipe or a socket: remove it")
-    if stat.S_ISREG(status.st_mode) and status.st_size > LARGEST_IMAGE:
-        raise DaitirError(f"{path} is absurdly large ({status.st_size} bytes): replace or remove it")
-    return path
+    return end
 
 
 def require_name(name: str, source: str, root: Path | str = "of images") -> None:

@@ -112,6 +112,9 @@ class Encoder(Protocol):
     def read_pixels(self, data: bytes, source: str) -> "np.ndarray":
         """Return the pixels of an image file; ``source`` names it in errors."""
 
+    def read_chunk(self, files: "Iterable[tuple[bytes, str]]") -> "list[np.ndarray]":
+        """Return the pixels of some image files, each with its name for errors."""
+
     def encode_pixels(self, pixels: "Iterable[np.ndarray]") -> "np.ndarray":
         """Return features (N x D float32, unit length) of images prepared by ``pixels``."""
 

@@ -28,6 +28,7 @@ from daitir.images import decode_image
 from daitir.memory import FittingBatches
 
 ADVICE = "lower `batch_size`, or set another `device`"
+PIXELS_AT_ONCE = 2**18  # above this no time is won
 
 
 class DualEncoder(ABC):
@@ -85,13 +86,27 @@ class DualEncoder(ABC):
         """Return features (B x D, any length) of images."""
 
     @abstractmethod
+    def pixels_of(self, images: list[Image.Image]) -> np.ndarray:
+        """Return RGB images as the model takes them (B x C x H x W float32); threads may call this at once.
+
+        The pixels of an image are the same alone and among others.
+        """
+
     def pixels(self, image: Image.Image) -> np.ndarray:
-        """Return an RGB image as the model takes it (C x H x W float32); threads may call this at once."""
+        """Return the pixels of one RGB image (C x H x W float32)."""
+        return self.pixels_of([image])[0]
 
     def read_pixels(self, data: bytes, source: str) -> np.ndarray:
         """Return the pixels of an image file; ``source`` names it in errors."""
-        near = self.side if self.options.reduced_decode else None
-        return self.pixels(decode_image(data, source, near))
+        return self.pixels(self._decoded(data, source))
+
+    def read_chunk(self, files: Iterable[tuple[bytes, str]]) -> list[np.ndarray]:
+        """Return the pixels of some image files, each with its name for errors."""
+        images = (self._decoded(data, source) for data, source in files)
+        return [row for portion in _portions(images) for row in self.pixels_of(portion)]
+
+    def _decoded(self, data: bytes, source: str) -> Image.Image:
+        return decode_image(data, source, self.side if self.options.reduced_decode else None)
 
     def encode_texts(self, texts: list[str]) -> EncodedTexts:
         """Return features of texts; equal texts are encoded once."""
@@ -161,6 +176,20 @@ class DualEncoder(ABC):
         if self.device == "cuda":
             pixels_BCHW = pixels_BCHW.pin_memory()
         return _unit(self.image_features(pixels_BCHW.to(self.device, self.dtype, non_blocking=True)))
+
+
+def _portions(images: Iterable[Image.Image]) -> Iterator[list[Image.Image]]:
+    """Yield small images many at a time, so that what a call costs is shared, and large ones one by one."""
+    portion: list[Image.Image] = []
+    area = 0
+    for image in images:
+        portion.append(image)
+        area += image.width * image.height
+        if area >= PIXELS_AT_ONCE:
+            yield portion
+            portion, area = [], 0
+    if portion:
+        yield portion
 
 
 def _unit(features_BD: Tensor) -> np.ndarray:

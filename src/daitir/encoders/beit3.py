@@ -52,12 +52,12 @@ class Beit3Encoder(DualEncoder):
             return self.tokenizer(text, verbose=False).input_ids
         return self.tokenizer(text, truncation=True, max_length=limit).input_ids
 
-    def pixels(self, image: Image.Image) -> np.ndarray:
-        """Return an RGB image as the model takes it (C x H x W float32); threads may call this at once."""
-        square_HWC = np.asarray(
-            image.resize((self.side, self.side), Image.Resampling.BICUBIC), dtype=np.float32
-        )
-        return ((square_HWC / 255 - MEAN) / STD).transpose(2, 0, 1)
+    def pixels_of(self, images: list[Image.Image]) -> np.ndarray:
+        """Return RGB images as the model takes them (B x C x H x W float32); threads may call it at once."""
+        square = (self.side, self.side)
+        resized = [np.asarray(image.resize(square, Image.Resampling.BICUBIC)) for image in images]
+        squares_BHWC = np.stack(resized).astype(np.float32)
+        return ((squares_BHWC / 255 - MEAN) / STD).transpose(0, 3, 1, 2)
 
     def text_features(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the projected first token."""

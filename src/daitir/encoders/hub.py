@@ -45,9 +45,9 @@ class HubEncoder(DualEncoder):
             return self.tokenizer(text, verbose=False).input_ids
         return self.tokenizer(text, truncation=True, max_length=limit).input_ids
 
-    def pixels(self, image: Image.Image) -> np.ndarray:
-        """Return an RGB image as the model takes it (C x H x W float32); threads may call this at once."""
-        return self.processor(images=image, return_tensors="np")["pixel_values"][0]
+    def pixels_of(self, images: list[Image.Image]) -> np.ndarray:
+        """Return RGB images as the model takes them (B x C x H x W float32); threads may call it at once."""
+        return self.processor(images=images, return_tensors="np")["pixel_values"]
 
 
 def require_kind(model: str, found: str | None, kind: str) -> None:

@@ -5,7 +5,7 @@ of the store are the same with and without.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from daitir.encoders.known import known_pictures, known_texts
 from daitir.errors import DaitirError, exit_with_one_line
 from daitir.features import features_provenance, write_features
 from daitir.files import digest_bytes, digest_model
-from daitir.images import in_threads
+from daitir.images import Item, Result, in_chunks
 from daitir.options import Options
 from daitir.progress import progress
 from daitir.provenance import provenance, require_same
@@ -121,19 +121,21 @@ def encode_corpus(making: Making, names: Path, folder: Path, output: Path) -> No
     encoder = making.encoder()
     contents: list[str] = []
 
-    def prepare(name: str) -> tuple[str, np.ndarray]:
-        path = inside(folder, name, str(names))
-        try:
-            data = path.read_bytes()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            raise DaitirError(
-                f"{path} does not exist, but {names} lists it: fetch it or mend the list"
-            ) from None
-        return f"{name} {digest_bytes([data])}", encoder.read_pixels(data, str(path))
+    def prepare(chosen: list[str]) -> Iterator[tuple[str, np.ndarray]]:
+        digests: list[str] = []
+
+        def files() -> Iterator[tuple[bytes, str]]:
+            for name in chosen:
+                path = inside(folder, name, str(names))
+                data = read_listed(path, names)
+                digests.append(f"{name} {digest_bytes([data])}")
+                yield data, str(path)
+
+        rows = encoder.read_chunk(files())
+        return zip(digests, rows, strict=True)
 
     def pixels() -> Iterator[np.ndarray]:
-        prepared = in_threads(prepare, candidates, making.options.encoder.workers)
-        for content, one in progress(prepared, "features", len(candidates), "images"):
+        for content, one in prepared(prepare, candidates, making.options.encoder):
             contents.append(content)
             yield one
 
@@ -141,6 +143,22 @@ def encode_corpus(making: Making, names: Path, folder: Path, output: Path) -> No
     inputs = {"corpus": digest_bytes(line.encode() for line in sorted(contents))}
     who = making.provenance(inputs) | {"facts": facts_of_images(encoder.facts)} | encoder.halved
     write_features(output, candidates, features, who)
+
+
+def read_listed(path: Path, names: Path) -> bytes:
+    """Return the bytes of an image that ``names`` lists; one that is not there is refused."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise DaitirError(f"{path} does not exist, but {names} lists it: fetch it or mend the list") from None
+
+
+def prepared(
+    prepare: Callable[[list[Item]], Iterable[Result]], items: Sequence[Item], options: EncoderOptions
+) -> Iterator[Result]:
+    """Yield what ``prepare`` makes of the items, chunk by chunk in threads, and report how many are done."""
+    results = in_chunks(prepare, items, options.workers, options.batch_size)
+    return progress(results, "features", len(items), "images")
 
 
 def encode_pictures(
@@ -156,12 +174,10 @@ def encode_pictures(
     if new or facts is None:
         encoder = making.encoder()
 
-        def prepare(picture: Picture) -> np.ndarray:
-            return encoder.read_pixels(picture.data, f"{shard}, {picture.key}")
+        def prepare(chosen: list[Picture]) -> list[np.ndarray]:
+            return encoder.read_chunk((picture.data, f"{shard}, {picture.key}") for picture in chosen)
 
-        prepared = in_threads(prepare, new, making.options.encoder.workers)
-        pixels = progress(prepared, "features", len(new), "images")
-        features = encoder.encode_pixels(pixels)
+        features = encoder.encode_pixels(prepared(prepare, new, making.options.encoder))
         rows |= {picture.data: row for picture, row in zip(new, features, strict=True)}
         facts, halved = facts_of_images(encoder.facts), encoder.halved
     digests = {data: digest_bytes([data]) for data in different}
