@@ -35,7 +35,7 @@ def names_of(rows):
 
 def test_ranking(tmp_path):
     """Both ways rank alike, in memory and out of a store."""
-    assert names_of(ranking.measure(40, 20, 2000, 16)) == ["rank", "rank"]
+    assert names_of(ranking.measure(40, 20, 2000, 16)) == ["rank", "rank", "rank together"]
     assert names_of(ranking.measure_large(1500, 16)) == ["memory of ranking, GiB"]
 
 

@@ -8,36 +8,13 @@ from hypothesis import strategies as st
 
 from daitir import together
 from daitir.scoring import rank_targets, score_pairs
-from daitir.shares import Shares, rounding, sums_of_two
 from daitir.together import rank_together
-
-QUERIES, CANDIDATES, WIDTH = 150, 1500, 24
+from tests.summed import CANDIDATES, QUERIES, WIDTH, systems, units, world
 
 
 @pytest.fixture(autouse=True)
 def _share_small_corpora(monkeypatch):
     monkeypatch.setattr(together, "WORTHWHILE", 0)
-
-
-def units(seed, *shape):
-    """Random unit vectors."""
-    return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed)), dim=-1)
-
-
-def world(queries=QUERIES, candidates=CANDIDATES, spread=1.0, width=WIDTH, alpha=0.7, seed=0):
-    """Queries of four systems, candidates as close together as ``spread`` says, and targets."""
-    corpus_ND = F.normalize(units(seed, 1, width) + spread * units(seed + 1, candidates, width), dim=-1)
-    text_MD, image_MD = units(seed + 2, queries, width), units(seed + 3, queries, width)
-    target_M = torch.randint(candidates, (queries,), generator=torch.Generator().manual_seed(seed + 4))
-    return systems(text_MD, image_MD, alpha), corpus_ND, target_M
-
-
-def systems(text_MD, image_MD, alpha=0.7):
-    """Text, image, addition and DAR."""
-    sums = {"add": text_MD + image_MD, "dar": alpha * text_MD + (1 - alpha) * image_MD}
-    return {"text": text_MD, "image": image_MD} | {
-        name: F.normalize(sum_MD, dim=-1) for name, sum_MD in sums.items()
-    }
 
 
 def assert_as_alone(queries, corpus_ND, target_M, top=10, corpus=None):
@@ -214,25 +191,6 @@ def test_pairs_have_the_bits_of_a_full_pass():
     column_P = torch.randint(CANDIDATES, (len(row_P),))
     found_P = score_pairs(queries["add"], corpus_ND, row_P, known.best_QT[row_P, column_P])
     assert torch.equal(found_P, known.best_score_QT[row_P, column_P])
-
-
-def test_summed_scores_lie_within_the_slack():
-    """Of the product's score, for every pair; and the slack is not much more than a score's own rounding."""
-    for width in (3, 64, 512):
-        queries, corpus_ND, _ = world(width=width)
-        first, second = queries["text"], queries["image"]
-        shares = Shares.of(queries["add"], first, second)
-        summed = shares.first_Q1 * (first @ corpus_ND.T) + shares.second_Q1 * (second @ corpus_ND.T)
-        off_Q = (summed - queries["add"] @ corpus_ND.T).abs().amax(dim=1)
-        assert (off_Q <= shares.slack_Q).all()
-        assert shares.slack_Q.median() < 3 * rounding(width + 16)
-
-
-def test_two_systems_are_found_that_make_the_others():
-    """What is no sum is not among them."""
-    queries, _, _ = world()
-    assert sorted(sums_of_two({"other": units(7, QUERIES, WIDTH)} | queries)) == sorted(queries)
-    assert sums_of_two({name: queries[name] for name in ("text", "image")}) == []
 
 
 @settings(max_examples=40, deadline=None)
