@@ -135,8 +135,9 @@ def main() -> None:
     elif call.read:
         rank_stored(call.read)
     else:
-        tell(measure(call.queries, call.sorted_queries, call.candidates, call.width), call.json)
+        # First, while this process is small: another begins with the peak of the one that starts it.
         tell(measure_large(call.large, call.width), call.json)
+        tell(measure(call.queries, call.sorted_queries, call.candidates, call.width), call.json)
 
 
 if __name__ == "__main__":
