@@ -45,8 +45,10 @@ def together(monkeypatch, sources, outputs, fusions=FUSIONS):
     call(monkeypatch, rank_together, sources, {"systems": systems}, outputs)
 
 
-def test_files_are_those_of_each_system_alone(monkeypatch, sources, tmp_path):
-    """To the byte, provenance included: a text knows of no pictures."""
+@pytest.mark.parametrize("worthwhile", [0, 10_000])
+def test_files_are_those_of_each_system_alone(monkeypatch, sources, tmp_path, worthwhile):
+    """To the byte, provenance included, products shared or not: a text knows of no pictures."""
+    monkeypatch.setattr("daitir.together.WORTHWHILE", worthwhile)
     blind = Sources(sources.dialogues, sources.queries, (), sources.corpus)
     outputs = [tmp_path / "results" / "ranks" / name / "few.parquet" for name in FUSIONS]
     together(monkeypatch, sources, outputs[::-1])
