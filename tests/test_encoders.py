@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from daitir.encoders import EncoderSettings, base, load_encoder
+from daitir.encoders import EncoderSettings, load_encoder, pixels
 from daitir.errors import DaitirError
 from tests import tiny
 from tests.tiny_encoders import MAKERS, options_of
@@ -192,11 +192,11 @@ def test_files_read_together_are_those_read_one_by_one(encoder_of, monkeypatch, 
     """Bit for bit, in every format and wherever the portions end."""
     encoder, files = encoder_of(), list(files_of_every_format())
     wanted = [encoder.read_pixels(data, source) for data, source in files]
-    monkeypatch.setattr(base, "PIXELS_AT_ONCE", area)
-    found = encoder.read_chunk(iter(files))
+    monkeypatch.setattr(pixels, "PIXELS_AT_ONCE", area)
+    found = encoder.reader.read(iter(files))
     assert [row.tobytes() for row in found] == [row.tobytes() for row in wanted]
     assert {(row.dtype.name, row.shape) for row in found} == {("float32", (3, 24, 24))}
-    assert encoder.read_chunk([]) == []
+    assert encoder.reader.read([]) == []
 
 
 def test_file_among_others_is_refused_by_its_name(encoder_of):
@@ -205,4 +205,4 @@ def test_file_among_others_is_refused_by_its_name(encoder_of):
     for place in (5, 9):
         files[place] = (files[place][0][:40], files[place][1])
     with pytest.raises(DaitirError, match=r"^5\.gif is "):
-        encoder_of().read_chunk(files)
+        encoder_of().reader.read(files)

@@ -143,29 +143,3 @@ def test_threads_keep_the_order_and_hand_on_errors(workers):
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
-
-
-@pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 32, 50])
-@pytest.mark.parametrize("workers", [0, 1, 3])
-def test_chunks_keep_the_order_of_their_items(count, workers):
-    """However many there are; none is asked for twice."""
-    sizes = []
-
-    def double(numbers):
-        sizes.append(len(numbers))
-        return [number * 2 for number in numbers]
-
-    found = images.in_chunks(double, list(range(count)), workers, 20)
-    assert list(found) == list(range(0, 2 * count, 2))
-    assert sum(sizes) == count
-    assert max(sizes, default=0) <= images.CHUNK
-
-
-@pytest.mark.parametrize(("batch", "chunks"), [(1, 3), (16, 3), (17, 4), (64, 6)])
-def test_threads_are_a_batch_ahead_and_no_more(batch, chunks):
-    """Two threads: the next batch, a chunk for each, and the one that takes the place of the first."""
-    taken = []
-    results = images.in_chunks(lambda numbers: taken.append(len(numbers)) or numbers, range(1000), 2, batch)
-    assert next(results) == 0
-    results.close()
-    assert len(taken) <= chunks + 1

@@ -31,6 +31,8 @@ LAYERS = [
         "standings",
         "units",
         "overlap",
+        "ahead",
+        "arithmetic",
     },
     {
         "tables",

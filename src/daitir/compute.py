@@ -2,10 +2,12 @@
 
 Matrix kernels sum in an order that hangs on the shape they are given. On the CPU with one thread the sums of
 a row are the same in every batch of four rows or more (one to three rows take other kernels, and so may a
-second thread); on an accelerator they are the same in batches of one size. Hence one thread, batches padded
-by repeating their last item, and texts padded to a length that follows from their own. Tests hold this.
+second thread; what Intel's MKL needs for that stands in `arithmetic`); on an accelerator they are the same in
+batches of one size. Hence one thread, batches padded by repeating their last item, and texts padded to a
+length that follows from their own. Tests hold this.
 """
 
+import ctypes
 import importlib
 import os
 import pickle
@@ -20,14 +22,24 @@ from daitir.options import Device
 Item = TypeVar("Item")
 UNLOADABLE = (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError, ArithmeticError)
 FEWEST_ROWS_ON_CPU = 4
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+MEMORY_KEPT = {M_MMAP_THRESHOLD: 2**28, M_TRIM_THRESHOLD: 2**30}  # a block, and in all, at most: bytes
 SIGNS_OF_NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")  # some come without a class
 
 
-def use_one_thread() -> None:
-    """Let torch compute with one thread; a machine with more cores works on more shards at a time."""
+def use_one_core() -> None:
+    """Let torch compute with one thread; a machine with more cores works on more shards at a time.
+
+    Memory that is let go stays with the process, for the next batch: to give it back and ask for it again
+    costs as much as a tenth of what small models compute. Only glibc does so, and only it is told.
+    """
     import torch
 
     torch.set_num_threads(1)
+    tell = getattr(ctypes.CDLL(None), "mallopt", None)
+    if tell is not None:
+        for parameter, size in MEMORY_KEPT.items():
+            tell(parameter, size)
 
 
 def quiet_libraries(*names: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from daitir.errors import DaitirError
 from daitir.readers.sources import read_json, require_unique, require_writable
-from daitir.roots import require_name, require_no_twins
+from daitir.roots import inside, require_name, require_no_twins
 from daitir.seals import require_whole, write_sealed
 
 IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -30,6 +30,15 @@ def read_corpus(path: Path) -> list[str]:
 def write_corpus(path: Path, names: list[str]) -> None:
     """Write a corpus list, one name a line."""
     write_sealed(path, json.dumps(names, ensure_ascii=False, indent=0) + "\n")
+
+
+def read_candidate(folder: Path, name: str, names: Path) -> bytes:
+    """Return the file of an image in ``folder``; ``names`` is the list that has it."""
+    path = inside(folder, name, str(names))
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise DaitirError(f"{path} does not exist, but {names} lists it: fetch it or mend the list") from None
 
 
 def images_below(folder: Path) -> tuple[list[str], int]:

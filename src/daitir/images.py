@@ -1,7 +1,7 @@
 """Decoding of images; a file that is missing, damaged or absurdly large is refused by its name."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from struct import error as StructError
@@ -10,7 +10,6 @@ from typing import TypeVar
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from daitir.compute import batches
 from daitir.errors import DaitirError
 
 Item = TypeVar("Item")
@@ -21,7 +20,6 @@ MOST_PIXELS = 100_000_000  # far above any camera's picture, far below what fill
 # Whatever its name, a file is read as one of these: PIL knows fifty more, and hands some to other programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
 UPRIGHT = 1  # EXIF's number
-CHUNK = 16  # pictures that a thread takes at once
 
 
 def decode_image(data: bytes, source: str, near: int | None = None) -> Image.Image:
@@ -95,22 +93,8 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return ImageOps.exif_transpose(image)
 
 
-def in_chunks(
-    function: Callable[[list[Item]], Iterable[Result]], items: Sequence[Item], workers: int, batch: int
-) -> Iterator[Result]:
-    """Yield the results of ``function``, which takes some items at once, in their order; see `in_threads`.
-
-    Threads are ahead by the next ``batch``, so that whoever computes in batches does not wait for it.
-    """
-    chunks = batches(items, CHUNK)
-    for results in in_threads(function, chunks, workers, -(-batch // CHUNK) + workers):
-        yield from results
-
-
-def in_threads(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int | None = None
-) -> Iterator[Result]:
-    """Yield ``function`` of each item in order; threads are ``ahead`` items ahead; 0: in this thread."""
+def in_threads(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """Yield ``function`` of each item in order; threads are a little ahead; 0: in this thread."""
     if workers == 0:
         yield from map(function, items)
         return
@@ -118,7 +102,7 @@ def in_threads(
     with ThreadPoolExecutor(workers) as pool:
         try:
             waiting: list[Future[Result]] = [
-                pool.submit(function, item) for item in islice(source, ahead or 16 * workers)
+                pool.submit(function, item) for item in islice(source, 16 * workers)
             ]
             while waiting:
                 result = waiting.pop(0).result()

@@ -30,7 +30,7 @@ def machine_told(log: Path) -> str | None:
 def describe_machine() -> str:
     """Return processor, cores that this process may use, memory and GPUs that it sees."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    parts = [_processor(), f"{_cores()} cores", f"{memory:.0f} GiB"]
+    parts = [_processor(), f"{count_cores()} cores", f"{memory:.0f} GiB"]
     return ", ".join([*parts, *_gpus()])
 
 
@@ -43,7 +43,8 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _cores() -> int:
+def count_cores() -> int:
+    """Return the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -153,8 +154,13 @@ class ShardPictures:
         """Return the keys of all pictures."""
         return self._places.keys()
 
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Digest of each picture's bytes, as they were written: equal pictures have equal ones."""
+        return {key: place.digest for key, place in self._places.items()}
+
     def read(self, key: str) -> bytes:
-        """Return the encoded bytes of a picture."""
+        """Return the encoded bytes of a picture, which are those of its digest."""
         return _read(self._places[key], key)
 
 

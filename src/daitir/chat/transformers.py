@@ -24,7 +24,7 @@ from daitir.compute import (
     padded_length,
     require_own_code,
     require_vocabulary,
-    use_one_thread,
+    use_one_core,
 )
 from daitir.errors import DaitirError
 from daitir.files import digest_text
@@ -39,7 +39,7 @@ class TransformersChat:
     """Answers greedily, or by sampling keyed by the message; neighbours in a batch change nothing."""
 
     def __init__(self, options: TransformersChatOptions) -> None:
-        use_one_thread()
+        use_one_core()
         self.options = options
         self.device = find_device(options.device)
         self.fitting = FittingBatches(options.batch_size, options.model, self.device, ADVICE)

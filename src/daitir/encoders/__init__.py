@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+    from daitir.encoders.pixels import PixelReader
+
 
 class EncoderSettings(Options):
     """What every encoder has: a model, and how it computes.
@@ -112,8 +114,9 @@ class Encoder(Protocol):
     def read_pixels(self, data: bytes, source: str) -> "np.ndarray":
         """Return the pixels of an image file; ``source`` names it in errors."""
 
-    def read_chunk(self, files: "Iterable[tuple[bytes, str]]") -> "list[np.ndarray]":
-        """Return the pixels of some image files, each with its name for errors."""
+    @property
+    def reader(self) -> "PixelReader":
+        """Return what reads image files as the model takes them."""
 
     def encode_pixels(self, pixels: "Iterable[np.ndarray]") -> "np.ndarray":
         """Return features (N x D float32, unit length) of images prepared by ``pixels``."""

@@ -4,7 +4,7 @@ Shape suffixes: B batch, T tokens, C channels, H height, W width, D feature.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
@@ -20,15 +20,14 @@ from daitir.compute import (
     find_device,
     memory_of,
     padded_length,
-    use_one_thread,
+    use_one_core,
 )
 from daitir.encoders import EncodedTexts, EncoderFacts, EncoderOptions
+from daitir.encoders.pixels import PixelReader
 from daitir.errors import DaitirError
-from daitir.images import decode_image
 from daitir.memory import FittingBatches
 
 ADVICE = "lower `batch_size`, or set another `device`"
-PIXELS_AT_ONCE = 2**18  # above this no time is won
 
 
 class DualEncoder(ABC):
@@ -36,7 +35,7 @@ class DualEncoder(ABC):
 
     ``length_step``: texts are padded to a multiple of it, which depends on the text alone. ``most_tokens``:
     places that the model has for a text. ``filler``: the token behind a text's end. ``side``: pixels that an
-    image has a side, at least. ``network``: both sides.
+    image has a side, at least. ``pixels_of``: see `PixelReader`. ``network``: both sides.
     """
 
     length_step = 8
@@ -45,10 +44,11 @@ class DualEncoder(ABC):
     side: int
     width: int
     preprocessing: str
+    pixels_of: Callable[[list[Image.Image]], np.ndarray]
     network: Any
 
     def __init__(self, options: EncoderOptions) -> None:
-        use_one_thread()
+        use_one_core()
         self.options = options
         self.device = find_device(options.device)
         self.dtype = getattr(torch, options.dtype)
@@ -85,12 +85,10 @@ class DualEncoder(ABC):
     def image_features(self, pixels_BCHW: Tensor) -> Tensor:
         """Return features (B x D, any length) of images."""
 
-    @abstractmethod
-    def pixels_of(self, images: list[Image.Image]) -> np.ndarray:
-        """Return RGB images as the model takes them (B x C x H x W float32); threads may call this at once.
-
-        The pixels of an image are the same alone and among others.
-        """
+    @property
+    def reader(self) -> PixelReader:
+        """Return what reads image files for this model."""
+        return PixelReader(self.pixels_of, self.side if self.options.reduced_decode else None)
 
     def pixels(self, image: Image.Image) -> np.ndarray:
         """Return the pixels of one RGB image (C x H x W float32)."""
@@ -98,15 +96,7 @@ class DualEncoder(ABC):
 
     def read_pixels(self, data: bytes, source: str) -> np.ndarray:
         """Return the pixels of an image file; ``source`` names it in errors."""
-        return self.pixels(self._decoded(data, source))
-
-    def read_chunk(self, files: Iterable[tuple[bytes, str]]) -> list[np.ndarray]:
-        """Return the pixels of some image files, each with its name for errors."""
-        images = (self._decoded(data, source) for data, source in files)
-        return [row for portion in _portions(images) for row in self.pixels_of(portion)]
-
-    def _decoded(self, data: bytes, source: str) -> Image.Image:
-        return decode_image(data, source, self.side if self.options.reduced_decode else None)
+        return self.reader.read([(data, source)])[0]
 
     def encode_texts(self, texts: list[str]) -> EncodedTexts:
         """Return features of texts; equal texts are encoded once."""
@@ -143,7 +133,7 @@ class DualEncoder(ABC):
 
     @torch.inference_mode()
     def _encode_tokens(self, rows: list[list[int]]) -> np.ndarray:
-        return _unit(self.text_features(*self.pad_tokens(rows)))
+        return _unit(self.text_features(*self.pad_tokens(rows))).cpu().numpy()
 
     def cut_tokens(self, text: str) -> list[int]:
         """Return the tokens of a text, cut to the limit of the options."""
@@ -166,31 +156,23 @@ class DualEncoder(ABC):
         return np.concatenate(batches) if batches else np.empty((0, self.width), np.float32)
 
     def _encode_batches(self, pixels: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield features batch by batch; an accelerator has the next batch before its results are fetched."""
+        computed: Tensor | None = None
         while batch := list(islice(pixels, self.options.batch_size)):
-            for _, rows in self.fitting.run(batch, self._encode_rows):
-                yield np.asarray(rows)
+            for _, features_BD in self.fitting.run(batch, self._encode_rows):
+                if computed is not None:
+                    yield computed.cpu().numpy()
+                computed = features_BD
+        if computed is not None:
+            yield computed.cpu().numpy()
 
     @torch.inference_mode()
-    def _encode_rows(self, images: list[np.ndarray]) -> np.ndarray:
-        pixels_BCHW = torch.from_numpy(np.stack(images))
-        if self.device == "cuda":
-            pixels_BCHW = pixels_BCHW.pin_memory()
+    def _encode_rows(self, images: list[np.ndarray]) -> Tensor:
+        # Memory that stays in its place, where a GPU fetches it by itself while the next batch is gathered.
+        pixels_BCHW = torch.empty((len(images), *images[0].shape), pin_memory=self.device == "cuda")
+        np.stack(images, out=pixels_BCHW.numpy())
         return _unit(self.image_features(pixels_BCHW.to(self.device, self.dtype, non_blocking=True)))
 
 
-def _portions(images: Iterable[Image.Image]) -> Iterator[list[Image.Image]]:
-    """Yield small images many at a time, so that what a call costs is shared, and large ones one by one."""
-    portion: list[Image.Image] = []
-    area = 0
-    for image in images:
-        portion.append(image)
-        area += image.width * image.height
-        if area >= PIXELS_AT_ONCE:
-            yield portion
-            portion, area = [], 0
-    if portion:
-        yield portion
-
-
-def _unit(features_BD: Tensor) -> np.ndarray:
-    return F.normalize(features_BD.float(), dim=-1).cpu().numpy()
+def _unit(features_BD: Tensor) -> Tensor:
+    return F.normalize(features_BD.float(), dim=-1)

@@ -4,6 +4,7 @@ A model directory holds ``config.json`` (sizes), ``model.safetensors`` (publishe
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,20 @@ from daitir.encoders.networks.beit3 import FIRST_POSITION, Beit3, Beit3Size, emp
 from daitir.errors import DaitirError
 
 MEAN = STD = 0.5  # of every colour
+
+
+@dataclass(frozen=True)
+class SquarePixels:
+    """Images brought to one square, colours to -1 to 1."""
+
+    side: int
+
+    def __call__(self, images: list[Image.Image]) -> np.ndarray:
+        """Return RGB images as the model takes them (B x C x H x W float32)."""
+        square = (self.side, self.side)
+        resized = [np.asarray(image.resize(square, Image.Resampling.BICUBIC)) for image in images]
+        squares_BHWC = np.stack(resized).astype(np.float32)
+        return ((squares_BHWC / 255 - MEAN) / STD).transpose(0, 3, 1, 2)
 
 
 class Beit3Encoder(DualEncoder):
@@ -43,6 +58,7 @@ class Beit3Encoder(DualEncoder):
         self.most_tokens = self.size.text_positions - FIRST_POSITION
         self.filler = self.tokenizer.pad_token_id
         self.side = side = self.size.image_size
+        self.pixels_of = SquarePixels(side)
         half = " ".join([f"{MEAN:.2f}"] * 3)
         self.preprocessing = f"{side} x {side}, bicubic, mean {half}, std {half}"
 
@@ -51,13 +67,6 @@ class Beit3Encoder(DualEncoder):
         if limit is None:
             return self.tokenizer(text, verbose=False).input_ids
         return self.tokenizer(text, truncation=True, max_length=limit).input_ids
-
-    def pixels_of(self, images: list[Image.Image]) -> np.ndarray:
-        """Return RGB images as the model takes them (B x C x H x W float32); threads may call it at once."""
-        square = (self.side, self.side)
-        resized = [np.asarray(image.resize(square, Image.Resampling.BICUBIC)) for image in images]
-        squares_BHWC = np.stack(resized).astype(np.float32)
-        return ((squares_BHWC / 255 - MEAN) / STD).transpose(0, 3, 1, 2)
 
     def text_features(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the projected first token."""

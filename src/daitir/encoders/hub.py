@@ -1,6 +1,7 @@
 """Encoders of transformers: a tokenizer, an image processor and a model in one folder or hub repository."""
 
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class HubEncoder(DualEncoder):
             self.network = load_weights(model_class, options.model, dtype=self.dtype, **hub).to(self.device)
         self.most_tokens = self.network.config.text_config.max_position_embeddings
         self.preprocessing = describe_processor(self.processor)
-        self.side = side_of(self.processor)
+        self.side, self.pixels_of = side_of(self.processor), ProcessorPixels(self.processor)
 
     def tokenize(self, text: str, limit: int | None = None) -> list[int]:
         """Return the tokens of a text with its begin and end; with ``limit``, cut to that many in all."""
@@ -45,8 +46,15 @@ class HubEncoder(DualEncoder):
             return self.tokenizer(text, verbose=False).input_ids
         return self.tokenizer(text, truncation=True, max_length=limit).input_ids
 
-    def pixels_of(self, images: list[Image.Image]) -> np.ndarray:
-        """Return RGB images as the model takes them (B x C x H x W float32); threads may call it at once."""
+
+@dataclass(frozen=True)
+class ProcessorPixels:
+    """What an image processor of transformers makes of images."""
+
+    processor: Any
+
+    def __call__(self, images: list[Image.Image]) -> np.ndarray:
+        """Return RGB images as the model takes them (B x C x H x W float32)."""
         return self.processor(images=images, return_tensors="np")["pixel_values"]
 
 

@@ -3,9 +3,9 @@
 A feature depends on its own text or picture alone, so what is taken over has the bytes of encoding it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,25 +13,23 @@ from daitir.errors import DaitirError
 from daitir.features import Features, features_provenance, read_features
 from daitir.provenance import made_by_these_versions, require_same
 from daitir.queries import Query, digest_queries, read_queries
-from daitir.shards import Picture, read_shard
-
-Content = TypeVar("Content", str, bytes)
+from daitir.shards import ShardPictures
 
 
-class Known(NamedTuple, Generic[Content]):
-    """Rows by their text, or by the bytes of their picture; ``facts`` of the encoder that made them.
+class Known(NamedTuple):
+    """Rows by their text, or by the digest of their picture; ``facts`` of the encoder that made them.
 
     ``truncated`` has the texts among them that were cut.
     """
 
-    rows: dict[Content, np.ndarray]
+    rows: dict[str, np.ndarray]
     facts: dict[str, Any] | None = None
-    truncated: frozenset[Content] = frozenset()
+    truncated: frozenset[str] = frozenset()
 
 
 def known_texts(
     asked: list[Query], queries: Sequence[Path], features: Sequence[Path], record: dict[str, Any]
-) -> Known[str]:
+) -> Known:
     """Return what of the queries ``asked`` others have; ``queries`` are all those that ``features`` are of.
 
     Features of another making than ``record``, or of other queries, are refused; those of other library
@@ -55,19 +53,18 @@ def known_texts(
 
 
 def known_pictures(
-    pictures: Sequence[Picture], shards: Sequence[Path], features: Sequence[Path], record: dict[str, Any]
-) -> Known[bytes]:
-    """Return what of ``pictures`` others have: of ``shards`` only pictures of the same keys are read.
+    pictures: Mapping[str, str], shards: Sequence[Path], features: Sequence[Path], record: dict[str, Any]
+) -> Known:
+    """Return what others have of ``pictures``, the digests of whose bytes stand under their keys.
 
-    Features of another making than ``record`` are refused; those of other library versions are left alone.
+    ``shards`` are all those that ``features`` are of; only their pictures' records are read. Features of
+    another making than ``record`` are refused; those of other library versions are left alone.
     """
     store = _features_of(features, record)
     if store is None:
         return Known({})
-    there = set(store.keys)
-    wanted = {picture.key: picture.data for picture in pictures if picture.key in there}
-    theirs = (picture for shard in shards for picture in read_shard(shard, wanted.keys()))
-    same = {picture.data: picture.key for picture in theirs if wanted[picture.key] == picture.data}
+    there, theirs = set(store.keys), ShardPictures(shards).digests
+    same = {digest: key for key, digest in theirs.items() if key in there and pictures.get(key) == digest}
     return Known(_rows(same, store), store.provenance["facts"])
 
 
@@ -79,5 +76,5 @@ def _features_of(paths: Sequence[Path], record: dict[str, Any]) -> Features | No
     return read_features(*taken) if taken else None
 
 
-def _rows(keys: dict[Content, str], store: Features) -> dict[Content, np.ndarray]:
+def _rows(keys: dict[str, str], store: Features) -> dict[str, np.ndarray]:
     return dict(zip(keys, store.rows(list(keys.values())), strict=True))

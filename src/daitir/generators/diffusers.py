@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from daitir.compute import batches, find_device, memory_of, pad_batch, says_no_memory, use_one_thread
+from daitir.compute import batches, find_device, memory_of, pad_batch, says_no_memory, use_one_core
 from daitir.errors import DaitirError
 from daitir.generators import DiffusersOptions, Order
 from daitir.generators.arguments import ENCODED, Arguments
@@ -25,7 +25,7 @@ class DiffusersGenerator:
     """Reads every prompt once, lets the text encoders go, then draws in batches of one shape."""
 
     def __init__(self, options: DiffusersOptions) -> None:
-        use_one_thread()
+        use_one_core()
         self.options = options
         self.device = find_device(options.device)
         self.offload = options.offload if self.device != "cpu" else "none"

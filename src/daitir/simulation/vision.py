@@ -32,7 +32,7 @@ from daitir.compute import (
     pad_batch,
     require_own_code,
     require_vocabulary,
-    use_one_thread,
+    use_one_core,
 )
 from daitir.errors import DaitirError
 from daitir.simulation import TransformersAnswerer
@@ -67,7 +67,7 @@ class VisionModel:
     """Captions images and answers questions about them; a text that was cut off is refused."""
 
     def __init__(self, options: TransformersAnswerer) -> None:
-        use_one_thread()
+        use_one_core()
         self.options = options
         self.device = find_device(options.device)
         settings = {"revision": options.revision, "trust_remote_code": options.trust_remote_code}

@@ -19,6 +19,7 @@ from PIL import Image
 from pydantic import Field
 
 from daitir.command import parse_call, stage_parser
+from daitir.corpora import read_candidate
 from daitir.errors import DaitirError, exit_with_one_line
 from daitir.images import decode_image
 from daitir.options import Options
@@ -28,7 +29,6 @@ from daitir.queries import picture_key
 from daitir.samples import Samples, Sources, read_samples
 from daitir.seals import write_sealed
 from daitir.shards import ShardPictures
-from daitir.tuning.data import target_bytes
 from daitir.tuning.views import RoundViews, summarise
 from daitir.tuning.views_figure import views_figure
 
@@ -120,7 +120,7 @@ def read_truth(options: CompareViewsOptions, compared: Compared, samples: Sample
 
     @cache
     def target_of(name: str) -> Image.Image:
-        return decode_image(target_bytes(compared.images, name, compared.corpus), name)
+        return decode_image(read_candidate(compared.images, name, compared.corpus), name)
 
     found: Truth = {}
     for row in progress(rows, "judge", len(rows), "images"):

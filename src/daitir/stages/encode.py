@@ -5,7 +5,6 @@ of the store are the same with and without.
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,16 @@ from pydantic import Field
 from daitir.command import parse_call, stage_parser
 from daitir.corpora import read_corpus
 from daitir.encoders import Encoder, EncoderFacts, EncoderOptions, load_encoder
+from daitir.encoders.files import CorpusImages, GeneratedImages, encode_files
 from daitir.encoders.known import known_pictures, known_texts
 from daitir.errors import DaitirError, exit_with_one_line
 from daitir.features import features_provenance, write_features
 from daitir.files import digest_bytes, digest_model
-from daitir.images import Item, Result, in_chunks
 from daitir.options import Options
-from daitir.progress import progress
 from daitir.provenance import provenance, require_same
 from daitir.queries import digest_queries, read_queries
-from daitir.roots import inside
 from daitir.seals import IN_MODEL, read_folder_seal
-from daitir.shards import Picture, read_shard
+from daitir.shards import ShardPictures
 from daitir.tuning import tuned_encoder
 
 REVISION = 6
@@ -119,72 +116,35 @@ def encode_corpus(making: Making, names: Path, folder: Path, output: Path) -> No
     """Write the features of the images of a corpus."""
     candidates = read_corpus(names)
     encoder = making.encoder()
-    contents: list[str] = []
-
-    def prepare(chosen: list[str]) -> Iterator[tuple[str, np.ndarray]]:
-        digests: list[str] = []
-
-        def files() -> Iterator[tuple[bytes, str]]:
-            for name in chosen:
-                path = inside(folder, name, str(names))
-                data = read_listed(path, names)
-                digests.append(f"{name} {digest_bytes([data])}")
-                yield data, str(path)
-
-        rows = encoder.read_chunk(files())
-        return zip(digests, rows, strict=True)
-
-    def pixels() -> Iterator[np.ndarray]:
-        for content, one in prepared(prepare, candidates, making.options.encoder):
-            contents.append(content)
-            yield one
-
-    features = encoder.encode_pixels(pixels())
-    inputs = {"corpus": digest_bytes(line.encode() for line in sorted(contents))}
+    features, digests = encode_files(encoder, CorpusImages(names, folder), candidates, making.options.encoder)
+    contents = (f"{name} {digest}" for name, digest in zip(candidates, digests, strict=True))
+    inputs = {"corpus": digest_bytes(content.encode() for content in sorted(contents))}
     who = making.provenance(inputs) | {"facts": facts_of_images(encoder.facts)} | encoder.halved
     write_features(output, candidates, features, who)
-
-
-def read_listed(path: Path, names: Path) -> bytes:
-    """Return the bytes of an image that ``names`` lists; one that is not there is refused."""
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise DaitirError(f"{path} does not exist, but {names} lists it: fetch it or mend the list") from None
-
-
-def prepared(
-    prepare: Callable[[list[Item]], Iterable[Result]], items: Sequence[Item], options: EncoderOptions
-) -> Iterator[Result]:
-    """Yield what ``prepare`` makes of the items, chunk by chunk in threads, and report how many are done."""
-    results = in_chunks(prepare, items, options.workers, options.batch_size)
-    return progress(results, "features", len(items), "images")
 
 
 def encode_pictures(
     making: Making, shard: Path, output: Path, known_shards: list[Path], known_features: list[Path]
 ) -> None:
     """Write the features of the generated images of one shard; equal pictures are encoded once."""
-    pictures = list(read_shard(shard))
+    pictures = ShardPictures([shard])
     require_own(known_features, making.trained)
-    known = known_pictures(pictures, known_shards, known_features, making.record)
-    different = {picture.data: picture for picture in pictures}
-    new = [picture for data, picture in different.items() if data not in known.rows]
+    known = known_pictures(pictures.digests, known_shards, known_features, making.record)
+    new: dict[str, str] = {}
+    for key, digest in pictures.digests.items():
+        if digest not in known.rows:
+            new.setdefault(digest, key)
     rows, facts, halved = dict(known.rows), known.facts, {}
     if new or facts is None:
         encoder = making.encoder()
-
-        def prepare(chosen: list[Picture]) -> list[np.ndarray]:
-            return encoder.read_chunk((picture.data, f"{shard}, {picture.key}") for picture in chosen)
-
-        features = encoder.encode_pixels(prepared(prepare, new, making.options.encoder))
-        rows |= {picture.data: row for picture, row in zip(new, features, strict=True)}
+        images = GeneratedImages(shard, pictures)
+        features, digests = encode_files(encoder, images, list(new.values()), making.options.encoder)
+        rows |= dict(zip(digests, features, strict=True))
         facts, halved = facts_of_images(encoder.facts), encoder.halved
-    digests = {data: digest_bytes([data]) for data in different}
-    contents = (f"{picture.key} {digests[picture.data]}".encode() for picture in pictures)
+    contents = (f"{key} {digest}".encode() for key, digest in pictures.digests.items())
     who = making.provenance({"pictures": digest_bytes(contents)}) | {"facts": facts} | halved
-    matrix = gather(rows, [picture.data for picture in pictures], facts["width"])
-    write_features(output, [picture.key for picture in pictures], matrix, who)
+    matrix = gather(rows, list(pictures.digests.values()), facts["width"])
+    write_features(output, list(pictures.digests), matrix, who)
 
 
 def facts_of_images(facts: EncoderFacts) -> dict[str, Any]:
@@ -192,7 +152,7 @@ def facts_of_images(facts: EncoderFacts) -> dict[str, Any]:
     return {name: value for name, value in facts._asdict().items() if name != "text_limit"}
 
 
-def gather(rows: dict[Any, np.ndarray], contents: list[Any], width: int) -> np.ndarray:
+def gather(rows: dict[str, np.ndarray], contents: list[str], width: int) -> np.ndarray:
     """Return the rows of ``contents`` in their order (N x width)."""
     return np.array([rows[content] for content in contents], dtype=np.float32).reshape(len(contents), width)
 

@@ -18,7 +18,7 @@ from pydantic import Field
 from daitir.command import parse_call, stage_parser
 from daitir.compute import find_device
 from daitir.convert.checkpoints import require_absent
-from daitir.corpora import read_corpus
+from daitir.corpora import read_candidate, read_corpus
 from daitir.dialogues import SCHEMA, read_dialogues
 from daitir.encoders import EncoderOptions
 from daitir.encoders.base import DualEncoder
@@ -33,7 +33,7 @@ from daitir.scratch import scratch_for
 from daitir.shards import ShardPictures
 from daitir.tables import read_table, table_digest, table_provenance
 from daitir.tuning import DmclOptions, TuneOptions
-from daitir.tuning.data import ImageFiles, join, split, target_bytes
+from daitir.tuning.data import ImageFiles, join, split
 from daitir.tuning.history import write_tuning_history
 from daitir.tuning.layers import add_drop_path, checkpoint_layers
 from daitir.tuning.networks import choose_weights, load_for_tuning, network_of, save_encoder
@@ -130,7 +130,7 @@ def digest_targets(sources: TuneSources, targets: list[str], workers: int) -> st
     """Digest of the target images; one that is not there is found before the training begins."""
 
     def line(name: str) -> bytes:
-        data = target_bytes(sources.images, name, sources.corpus)
+        data = read_candidate(sources.images, name, sources.corpus)
         return f"{name} {digest_bytes([data])}".encode()
 
     return digest_bytes(in_threads(line, targets, workers))

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from daitir.corpora import read_candidate
 from daitir.dialogues import Dialogue
 from daitir.encoders import Encoder
 from daitir.errors import DaitirError
 from daitir.files import digest_text
 from daitir.fusions.training.data import is_held_out, random_state
 from daitir.queries import Query, picture_key
-from daitir.roots import inside
 from daitir.shards import ShardPictures
 
 
@@ -126,17 +126,6 @@ def split(dialogues: list[Told], fraction: float) -> tuple[list[Told], list[Told
     return trained, held_out
 
 
-def target_bytes(folder: Path, name: str, corpus: Path) -> bytes:
-    """Return the file of a target image in ``folder``; ``corpus`` is the list that names it."""
-    path = inside(folder, name, str(corpus))
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, IsADirectoryError):
-        raise DaitirError(
-            f"{path} does not exist, but {corpus} lists it: fetch it or mend the list"
-        ) from None
-
-
 @dataclass(frozen=True)
 class ImageFiles:
     """Generated images in their shards and target images in their folder, as an encoder takes them."""
@@ -148,7 +137,7 @@ class ImageFiles:
 
     def target(self, name: str) -> np.ndarray:
         """Return a target image (C x H x W)."""
-        data = target_bytes(self.folder, name, self.corpus)
+        data = read_candidate(self.folder, name, self.corpus)
         return self.encoder.read_pixels(data, str(self.folder / name))
 
     def picture(self, key: str | None) -> np.ndarray:

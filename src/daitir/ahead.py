@@ -1,0 +1,137 @@
+"""Rows that processes prepare ahead of their caller, who computes on the rows before meanwhile.
+
+A process takes some items at once and writes their rows into memory that it shares with the caller; only what
+is noted of an item travels. Threads would hold up the caller, as both want Python's lock.
+"""
+
+import math
+import multiprocessing
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from daitir.compute import batches
+from daitir.errors import DaitirError
+from daitir.machine import count_cores
+
+Item = TypeVar("Item")
+Note = TypeVar("Note")
+Prepare = Callable[[list[Item]], Sequence[tuple[np.ndarray, Note]]]
+CHUNK = 16  # items that a process takes at once
+DEATH = re.compile(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) ([^.]+)")
+
+
+def rows_ahead(
+    prepare: "Prepare[Item, Note]", items: Sequence[Item], workers: int, held: int
+) -> Iterator[tuple[np.ndarray, Note]]:
+    """Yield a row (float32, all of one shape) and a note for each item, in order.
+
+    ``prepare`` makes them of some items; processes must be able to have it. They are ahead by ``held`` rows
+    and a little more, and a row may be kept until ``held`` more were taken. Few items are prepared in this
+    process, and so are all without ``workers``.
+    """
+    workers = min(workers, count_cores())
+    alone = items if workers == 0 or len(items) <= CHUNK else items[:1]  # the first row tells the shape
+    shape: tuple[int, ...] | None = None
+    for chunk in batches(alone, CHUNK):
+        for item, (row, note) in zip(chunk, prepare(chunk), strict=True):
+            shape = shape or row.shape
+            _require_shape(row, shape, item)
+            yield row, note
+    if shape and len(alone) < len(items):
+        yield from _by_processes(prepare, list(batches(items[len(alone) :], CHUNK)), workers, held, shape)
+
+
+@contextmanager
+def deaths_named() -> Iterator[None]:
+    """Turn the death of a process that prepares rows, of which a signal tells at any time, into one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        told = DEATH.match(str(error))
+        if told is None:
+            raise
+        raise DaitirError(
+            f"a process that prepares images {told[1]}: if memory was short, ask for more or lower `workers`"
+        ) from None
+
+
+def _by_processes(
+    prepare: "Prepare[Item, Note]", chunks: list[list[Item]], workers: int, held: int, shape: tuple[int, ...]
+) -> Iterator[tuple[np.ndarray, Note]]:
+    import torch
+    from torch.utils.data import DataLoader
+
+    # Forked processes have all that this one has loaded; where forking is unsafe, they load it anew.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    kept = -(-held // CHUNK)
+    ahead = 1 + -(-kept // workers)  # chunks that each process may have in work or ready
+    work: Any = _Work(prepare, chunks, _Slots(ahead * workers + kept + 2, shape, context))
+    loader: Iterable[Any] = DataLoader(
+        work,
+        batch_size=None,
+        num_workers=workers,
+        prefetch_factor=ahead,
+        collate_fn=_as_it_is,
+        multiprocessing_context=context,
+        generator=torch.Generator(),  # it draws a seed for each process: not from the numbers of others
+    )
+    for place, found in enumerate(loader):
+        if isinstance(found, Exception):
+            raise found
+        yield from zip(work.slots.rows(place), found, strict=False)
+
+
+def _as_it_is(found: Any) -> Any:
+    return found
+
+
+class _Slots:
+    """Memory for the rows of some chunks, used round and round by the chunks' numbers."""
+
+    def __init__(self, count: int, shape: tuple[int, ...], context: Any) -> None:
+        self.shape = (count, CHUNK, *shape)
+        self.memory = context.RawArray("f", math.prod(self.shape))
+
+    def rows(self, place: int) -> np.ndarray:
+        """Return where the rows of a chunk lie (`CHUNK` x shape)."""
+        return np.frombuffer(self.memory, np.float32).reshape(self.shape)[place % self.shape[0]]
+
+
+class _Work(Generic[Item, Note]):
+    """What a process does by the number of a chunk."""
+
+    def __init__(self, prepare: "Prepare[Item, Note]", chunks: list[list[Item]], slots: _Slots) -> None:
+        self.prepare, self.chunks, self.slots = prepare, chunks, slots
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def __getitem__(self, place: int) -> list[Note] | Exception:
+        """Write the rows of a chunk and return their notes; what a user can mend is handed back as it is."""
+        try:
+            return [self._store(place, at, *made) for at, made in enumerate(self.prepare(self.chunks[place]))]
+        except (DaitirError, OSError) as error:
+            return error
+
+    def _store(self, place: int, at: int, row: np.ndarray, note: Note) -> Note:
+        slot = self.slots.rows(place)[at]
+        _require_shape(row, slot.shape, self.chunks[place][at])
+        slot[...] = row
+        return note
+
+
+def _require_shape(row: np.ndarray, shape: tuple[int, ...], item: Any) -> None:
+    if row.shape != shape:
+        raise DaitirError(
+            f"{item} becomes {_sides(row.shape)} numbers for the model, others {_sides(shape)}: give a model"
+            " whose image processor brings all images to one size"
+        )
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
