@@ -1,5 +1,6 @@
 """Rows that processes prepare ahead: in order, whole, and with errors as they are."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,8 @@ from daitir.errors import DaitirError
 
 # More processes than the machine has cores are asked for on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+
+CALLER = os.getpid()
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,16 @@ class Numbers:
             raise DaitirError(f"number {number} is bad: mend it")
         if number == self.broken:
             raise FileNotFoundError(2, "No such file", f"{number}.png")
-        if number == self.dies:
+        if number == self.dies and os.getpid() != CALLER:
             os.kill(os.getpid(), signal.SIGKILL)
         return np.full((2, 3 + (number == self.wide)), number, np.float32)
 
 
 @pytest.fixture(autouse=True)
 def many_cores(monkeypatch):
-    """As many processes as are asked for, wherever the test runs."""
+    """As many processes as are asked for, wherever the test runs, and chunks of 16 items."""
     monkeypatch.setattr(ahead, "count_cores", lambda: 4)
+    monkeypatch.setattr(ahead, "MOST", 16)
 
 
 def taken(count, workers, held, prepare=None):
@@ -58,7 +62,7 @@ def taken(count, workers, held, prepare=None):
     return seen + [(row.copy(), note) for row, note in kept]
 
 
-@pytest.mark.parametrize("count", [0, 1, 16, 17, 33, 200])
+@pytest.mark.parametrize("count", [0, 1, 8, 9, 16, 17, 33, 200])
 @pytest.mark.parametrize("held", [1, 15, 16, 40])
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_every_row_comes_once_and_in_order(count, held, workers):
@@ -71,29 +75,42 @@ def test_every_row_comes_once_and_in_order(count, held, workers):
 
 
 def test_rows_are_prepared_by_other_processes():
-    """All but the first, which tells the shape."""
+    """All but the first, for which nobody waits until the others have started."""
 
     def who(numbers):
         return [(np.zeros(1, np.float32), os.getpid()) for _ in numbers]
 
     makers = [note for _, note in ahead.rows_ahead(who, range(100), 2, 8)]
-    assert makers[0] == os.getpid()
-    assert os.getpid() not in makers[1:]
-    assert len(set(makers[1:])) == 2
+    assert set(makers[:16]) == {os.getpid()}
+    assert os.getpid() not in makers[16:]
+    assert len(set(makers[16:])) == 2
 
 
-def test_no_more_processes_than_cores(monkeypatch):
-    """They would only stand in each other's way."""
-    monkeypatch.setattr(ahead, "count_cores", lambda: 1)
+def test_large_rows_come_in_small_chunks(monkeypatch):
+    """Each process has work early, and the memory that is shared stays small."""
+    monkeypatch.setattr(ahead, "AT_ONCE", 10 * 4 * 100)
+    sizes = []
+
+    def note(numbers):
+        sizes.append(len(numbers))
+        return [(np.zeros(100, np.float32), len(numbers)) for _ in numbers]
+
+    assert {made for _, made in ahead.rows_ahead(note, range(100), 2, 8)} == {8, 2, 10}
+    assert sizes == [8, 2]  # here; all others in tens
+
+
+def test_one_core_is_left_to_the_caller(monkeypatch):
+    """More processes would only stand in each other's way."""
+    monkeypatch.setattr(ahead, "count_cores", lambda: 3)
 
     def who(numbers):
         return [(np.zeros(1, np.float32), os.getpid()) for _ in numbers]
 
-    assert len({note for _, note in ahead.rows_ahead(who, range(100), 8, 8)}) == 2  # one, and this one
+    assert len({note for _, note in ahead.rows_ahead(who, range(200), 8, 8)}) == 3  # with this one
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("place", [0, 1, 16, 17, 60])
+@pytest.mark.parametrize("place", [0, 7, 8, 16, 17, 60])
 def test_an_error_comes_at_its_place_and_as_it_is(workers, place):
     """What a user can mend keeps its kind; rows of the chunks before have come."""
     rows = ahead.rows_ahead(Numbers(fails=place), range(64), workers, 4)
@@ -101,7 +118,7 @@ def test_an_error_comes_at_its_place_and_as_it_is(workers, place):
     with pytest.raises(DaitirError, match=f"^number {place} is bad: mend it$"):
         found.extend(note for _, note in rows)
     assert len(found) <= place
-    assert len(found) > place - 2 * ahead.CHUNK
+    assert len(found) > place - ahead.MOST
     with pytest.raises(FileNotFoundError) as caught:
         taken(64, workers, 4, Numbers(broken=place))
     assert caught.value.filename == f"{place}.png"
@@ -139,6 +156,7 @@ def test_who_stops_early_leaves_no_process_behind():
     rows.close()
     with pytest.raises(DaitirError):
         taken(64, 2, 4, Numbers(fails=20))
+    gc.collect()  # the error has held the rows
     assert set(multiprocessing.active_children()) <= before
 
 
@@ -152,7 +170,7 @@ FOREVER = """
 import os, sys, time
 import numpy as np
 from daitir import ahead
-ahead.count_cores = lambda: 2
+ahead.count_cores, ahead.MOST = (lambda: 3), 16
 def prepare(numbers):
     return [(np.zeros(1, np.float32), os.getpid()) for _ in numbers]
 rows = ahead.rows_ahead(prepare, range(10_000), 2, 4)

@@ -8,7 +8,7 @@ import math
 import multiprocessing
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -21,7 +21,7 @@ from daitir.machine import count_cores
 Item = TypeVar("Item")
 Note = TypeVar("Note")
 Prepare = Callable[[list[Item]], Sequence[tuple[np.ndarray, Note]]]
-CHUNK = 16  # items that a process takes at once
+FEWEST, MOST, AT_ONCE = 8, 64, 2**21  # items that a process takes at once, and bytes of their rows
 DEATH = re.compile(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) ([^.]+)")
 
 
@@ -31,19 +31,25 @@ def rows_ahead(
     """Yield a row (float32, all of one shape) and a note for each item, in order.
 
     ``prepare`` makes them of some items; processes must be able to have it. They are ahead by ``held`` rows
-    and a little more, and a row may be kept until ``held`` more were taken. Few items are prepared in this
-    process, and so are all without ``workers``.
+    and a little more, and a row may be kept until ``held`` more were taken. The first items are prepared in
+    this process, while the others start, and so are all without ``workers``.
     """
-    workers = min(workers, count_cores())
-    alone = items if workers == 0 or len(items) <= CHUNK else items[:1]  # the first row tells the shape
-    shape: tuple[int, ...] | None = None
-    for chunk in batches(alone, CHUNK):
-        for item, (row, note) in zip(chunk, prepare(chunk), strict=True):
-            shape = shape or row.shape
-            _require_shape(row, shape, item)
-            yield row, note
-    if shape and len(alone) < len(items):
-        yield from _by_processes(prepare, list(batches(items[len(alone) :], CHUNK)), workers, held, shape)
+    first = list(items[:FEWEST])
+    rows = prepare(first)
+    if not rows:
+        return
+    shape = rows[0][0].shape
+    size = max(FEWEST, min(MOST, AT_ONCE // rows[0][0].nbytes))
+    border = size if workers else len(items)
+    others: Iterator[tuple[np.ndarray, Note]] = iter(())
+    if border < len(items):
+        chunks = list(batches(items[border:], size))
+        workers = min(workers, max(1, count_cores() - 1))  # one core computes
+        others = _by_processes(prepare, chunks, workers, held, shape)
+    yield from _checked(first, rows, shape)
+    for chunk in batches(items[FEWEST:border], MOST):
+        yield from _checked(chunk, prepare(chunk), shape)
+    yield from others
 
 
 @contextmanager
@@ -63,15 +69,17 @@ def deaths_named() -> Iterator[None]:
 def _by_processes(
     prepare: "Prepare[Item, Note]", chunks: list[list[Item]], workers: int, held: int, shape: tuple[int, ...]
 ) -> Iterator[tuple[np.ndarray, Note]]:
+    """Start processes and return the rows that they make."""
     import torch
     from torch.utils.data import DataLoader
 
     # Forked processes have all that this one has loaded; where forking is unsafe, they load it anew.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    kept = -(-held // CHUNK)
+    size = len(chunks[0])
+    kept = -(-held // size)
     ahead = 1 + -(-kept // workers)  # chunks that each process may have in work or ready
-    work: Any = _Work(prepare, chunks, _Slots(ahead * workers + kept + 2, shape, context))
-    loader: Iterable[Any] = DataLoader(
+    work: Any = _Work(prepare, chunks, _Slots(ahead * workers + kept + 2, (size, *shape), context))
+    loader: Any = DataLoader(
         work,
         batch_size=None,
         num_workers=workers,
@@ -80,10 +88,14 @@ def _by_processes(
         multiprocessing_context=context,
         generator=torch.Generator(),  # it draws a seed for each process: not from the numbers of others
     )
-    for place, found in enumerate(loader):
+    return _rows_of(iter(loader), work.slots)
+
+
+def _rows_of(done: Iterator[Any], slots: "_Slots") -> Iterator[tuple[np.ndarray, Any]]:
+    for place, found in enumerate(done):
         if isinstance(found, Exception):
             raise found
-        yield from zip(work.slots.rows(place), found, strict=False)
+        yield from zip(slots.rows(place), found, strict=False)
 
 
 def _as_it_is(found: Any) -> Any:
@@ -94,11 +106,11 @@ class _Slots:
     """Memory for the rows of some chunks, used round and round by the chunks' numbers."""
 
     def __init__(self, count: int, shape: tuple[int, ...], context: Any) -> None:
-        self.shape = (count, CHUNK, *shape)
+        self.shape = (count, *shape)
         self.memory = context.RawArray("f", math.prod(self.shape))
 
     def rows(self, place: int) -> np.ndarray:
-        """Return where the rows of a chunk lie (`CHUNK` x shape)."""
+        """Return where the rows of a chunk lie (rows x the shape of one)."""
         return np.frombuffer(self.memory, np.float32).reshape(self.shape)[place % self.shape[0]]
 
 
@@ -123,6 +135,14 @@ class _Work(Generic[Item, Note]):
         _require_shape(row, slot.shape, self.chunks[place][at])
         slot[...] = row
         return note
+
+
+def _checked(
+    items: list[Item], rows: Sequence[tuple[np.ndarray, Note]], shape: tuple[int, ...]
+) -> Iterator[tuple[np.ndarray, Note]]:
+    for item, (row, note) in zip(items, rows, strict=True):
+        _require_shape(row, shape, item)
+        yield row, note
 
 
 def _require_shape(row: np.ndarray, shape: tuple[int, ...], item: Any) -> None:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from daitir.errors import DaitirError
 from daitir.files import atomic, canonical_json, digest_bytes
-from daitir.members import checked_members, read_linked
+from daitir.members import Member, checked_members, read_linked
 from daitir.seals import content_digest, seal, unseal
 
 PROVENANCE = "daitir.provenance"
@@ -113,13 +113,6 @@ def _linked(link: Path, digest: str, key: str, path: Path) -> bytes:
     return data
 
 
-def _bytes_of(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
-    stream = tar.extractfile(member) if member.isfile() else None
-    if stream is None:
-        raise DaitirError(f"{path} holds {member.name!r}, which is no file: remove the shard and run again")
-    return stream.read()
-
-
 class _Place(NamedTuple):
     shard: Path
     offset: int
@@ -180,16 +173,16 @@ def _index(shard: Path) -> dict[str, tuple[_Place, bytes]]:
     """Return place and record of each picture of a shard, which must hold just what was written."""
     found: dict[str, tuple[_Place, bytes]] = {}
     names: list[tuple[str, bytes]] = []
-    with _opened(shard) as tar:
+    with _opened(shard) as tar, shard.open("rb") as file:
         _require_end(shard)
         sealed = unseal(tar.pax_headers.get(PROVENANCE), shard)
-        waiting: dict[str, tarfile.TarInfo] = {}
+        waiting: dict[str, Member] = {}
         for member in checked_members(tar, shard, {PROVENANCE}, _has_links(sealed.record)):
             key, _, format_ = member.name.partition(".")
             if format_ != "json":
                 waiting[key] = member
                 continue
-            made, picture = _bytes_of(tar, member, shard), waiting.pop(key)
+            made, picture = os.pread(file.fileno(), member.size, member.offset), waiting.pop(key)
             found[key] = _place(picture, made, shard), made
             names.append((picture.name, made))
         if waiting:
@@ -207,10 +200,9 @@ def _has_links(record: dict[str, Any]) -> bool:
     return isinstance(generator, dict) and generator.get("kind") == "released"
 
 
-def _place(picture: tarfile.TarInfo, made: bytes, shard: Path) -> _Place:
-    link = Path(picture.linkname) if picture.issym() else None
+def _place(picture: Member, made: bytes, shard: Path) -> _Place:
     format_ = picture.name.partition(".")[2]
-    return _Place(shard, picture.offset_data, picture.size, link, format_, json.loads(made)["digest"])
+    return _Place(shard, picture.offset, picture.size, picture.link, format_, json.loads(made)["digest"])
 
 
 def shard_provenance(path: Path) -> dict[str, Any]:
