@@ -1,6 +1,7 @@
 """What all measurements share: seconds of a piece of work, and rows of the table in docs/performance.md."""
 
 import argparse
+import ctypes
 import json
 import resource
 import subprocess
@@ -47,13 +48,27 @@ def seconds(work: Callable[[], Any], repeats: int = 1) -> float:
     return min(_once(work) for _ in range(repeats))
 
 
-def in_turn(*works: Callable[[], Any], repeats: int = 5) -> list[float]:
+def in_turn(
+    *works: Callable[[], Any], repeats: int = 5, before: Callable[[], Any] = lambda: None
+) -> list[float]:
     """Return the wall seconds of each piece of work, the fastest of some calls.
 
-    The pieces are called in turn, so that a machine that slows down slows all of them.
+    The pieces are called in turn, so that a machine that slows down slows all of them; what is done
+    ``before`` each does not count.
     """
-    spent = [[_once(work) for work in works] for _ in range(repeats)]
-    return [min(times) for times in zip(*spent, strict=True)]
+    spent: list[list[float]] = [[] for _ in works]
+    for _ in range(repeats):
+        for work, times in zip(works, spent, strict=True):
+            before()
+            times.append(_once(work))
+    return [min(times) for times in spent]
+
+
+def let_go_of_memory() -> None:
+    """Give what is free back to the system, as far as it can be told to: work then begins as in a new job."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def component_of(config: Path, part: str, name: str) -> dict[str, Any]:

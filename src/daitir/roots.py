@@ -46,7 +46,7 @@ def _status_without_links(root: Path, name: str) -> os.stat_result | None:
     None where a part is a link or missing. To resolve a path takes as long as to decode a small picture.
     """
     status, path = None, os.fspath(root)
-    for part in Path(name).parts:
+    for part in _parts(name):
         path = f"{path}{os.sep}{part}"
         try:
             status = os.lstat(path)
@@ -72,13 +72,14 @@ def _end_inside(root: Path, name: str, source: str) -> Path:
 def require_name(name: str, source: str, root: Path | str = "of images") -> None:
     """Refuse a name that can name no file below a folder, on this system or another; ``source`` holds it."""
     shown = repr(name if len(name) <= SHOWN else name[:SHOWN] + "...")
-    if Path(name).is_absolute() or ".." in Path(name).parts or ON_A_DRIVE.match(name):
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts or ON_A_DRIVE.match(name):
         raise DaitirError(f"{source}: {shown} leaves its folder {root}: use a path inside it, without `..`")
     if not name.strip(" ./") or UNPRINTABLE.search(name):
         raise DaitirError(f"{source}: {shown} names no file: remove it or mend its spelling")
     if "\\" in name:
         raise DaitirError(f"{source}: {shown} has a backslash: write `/` between folders, or rename the file")
-    if len(name) > LONGEST_PATH or any(len(part.encode()) > LONGEST_NAME for part in name.split("/")):
+    if len(name) > LONGEST_PATH or any(len(part.encode()) > LONGEST_NAME for part in parts):
         raise DaitirError(
             f"{source}: {shown} is too long for a file ({LONGEST_NAME} bytes at most): shorten it"
         )
@@ -92,11 +93,16 @@ def require_no_twins(names: Iterable[str], source: str) -> None:
     """
     seen: dict[str, str] = {}
     for name in names:
-        same = unicodedata.normalize("NFC", Path(name).as_posix())
+        same = unicodedata.normalize("NFC", "/".join(_parts(name)))
         if seen.setdefault(same, name) != name:
             raise DaitirError(
                 f"{source}: {seen[same]!a} and {name!a} are two spellings of one file: remove or rename one"
             )
+
+
+def _parts(name: str) -> list[str]:
+    """Return the folders and the file of a relative name; more slashes and dots than needed name nothing."""
+    return [part for part in name.split("/") if part not in {"", "."}]
 
 
 def _allowed_links() -> list[str]:
