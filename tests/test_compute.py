@@ -1,4 +1,7 @@
+import ctypes
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -182,3 +185,31 @@ def test_a_setting_of_another_type_is_one_line(tmp_path, section, setting):
     with pytest.raises(DaitirError, match=r"model .*blip cannot be loaded \(") as caught:
         compute.load_weights(BlipForImageTextRetrieval, str(tmp_path / "blip"))
     assert "\n" not in str(caught.value)
+
+
+MEMORY = """
+import resource, sys
+import torch
+from daitir.compute import use_one_core
+if sys.argv[1] == "kept":
+    use_one_core()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.ones(2**23)
+before = faults()
+for _ in range(20):
+    torch.ones(2**23)
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "mallopt"), reason="only glibc gives memory back so eagerly"
+)
+def test_memory_of_a_batch_is_there_for_the_next():
+    """It is not given back to the system and asked for again, 20 times 32 MiB page by page."""
+    asked = {
+        how: int(subprocess.run([sys.executable, "-c", MEMORY, how], check=True, capture_output=True).stdout)
+        for how in ("kept", "given back")
+    }
+    assert 4 * asked["kept"] < asked["given back"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from transformers import AutoTokenizer, BlipForImageTextRetrieval, CLIPModel, SiglipModel
 
 from daitir.encoders import load_encoder
@@ -55,6 +56,23 @@ def test_blip_takes_images_of_another_size(tmp_path):
     assert np.array_equal(encoder.encode_texts(TEXTS).features, plain.encode_texts(TEXTS).features)
     halved = load_encoder(options_of("blip", folder, image_size=40, dtype="bfloat16"))
     np.testing.assert_allclose(halved.encode_images([image]), wanted.numpy(), atol=0.05)
+
+
+@pytest.mark.parametrize("kind", ["blip", "clip", "siglip"])
+def test_an_image_of_the_models_size_is_not_resized(tmp_path, kind, monkeypatch):
+    """It would be the same, bit for bit; one among others is resized with them."""
+    encoder = load_encoder(options_of(kind, MAKERS[kind](tmp_path / kind)))
+    fits = Image.effect_noise((encoder.side, encoder.side), 80).convert("RGB")
+    other = Image.effect_noise((encoder.side + 5, encoder.side), 80).convert("RGB")
+    wanted = encoder.processor(images=[fits, other], return_tensors="np")["pixel_values"]
+    assert np.array_equal(encoder.pixels_of([fits, other]), wanted)
+    asked = []
+    resize = type(encoder.processor).resize
+    monkeypatch.setattr(
+        type(encoder.processor), "resize", lambda *args, **how: asked.append(1) or resize(*args, **how)
+    )
+    assert np.array_equal(encoder.pixels_of([fits]), wanted[:1])
+    assert bool(asked) == (kind == "clip")  # whose shorter side alone is given
 
 
 def test_an_image_size_that_patches_do_not_fill_is_refused(tmp_path):

@@ -6,6 +6,7 @@ import tarfile
 
 import pytest
 
+from daitir import members
 from daitir.errors import DaitirError
 from daitir.files import digest_bytes
 from daitir.shards import Picture, ShardPictures, read_shard, write_shard
@@ -102,6 +103,36 @@ def test_a_shard_built_anew_is_the_shard(shard):
     """So what is refused below is refused for its trick."""
     rebuilt(shard, as_it_was)
     assert [picture.data for picture in read_shard(shard)] == [b"picture 0", b"picture 1", b"picture 2"]
+
+
+def members_of(shard):
+    """The members, as they are read at once and as they are read one by one."""
+    with tarfile.open(shard) as tar:
+        first = tar.next()
+        one_by_one = list(members._any_members(tar, shard, {"daitir.provenance"}, False))
+    return members._plain_members(shard, first.offset), one_by_one
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_headers_that_are_ours_are_read_at_once(tmp_path, count):
+    """What is found is what tarfile finds, for contents of every length beside a block's."""
+    lengths = [0, 1, 511, 512, 513, 1023, 1024, 70_000, 8**6]
+    pictures = [Picture(f"d{n}_r0_k1", bytes(lengths[n]), "webp", {"k": n}) for n in range(count)]
+    write_shard(tmp_path / "shard.tar", pictures, DRAWN)
+    at_once, one_by_one = members_of(tmp_path / "shard.tar")
+    assert at_once == one_by_one
+    assert len(at_once) == 2 * count
+
+
+@pytest.mark.parametrize("key", ["d" * 95 + "_r", "d" * 120])
+def test_a_shard_with_another_header_is_read_one_by_one(tmp_path, key):
+    """As one with a name too long for a plain header."""
+    pictures = [Picture("a", b"picture 0", "png", {}), Picture(key, b"picture 1", "png", {})]
+    write_shard(tmp_path / "shard.tar", pictures, DRAWN)
+    at_once, one_by_one = members_of(tmp_path / "shard.tar")
+    assert at_once is None
+    assert [member.name for member in one_by_one] == ["a.png", "a.json", f"{key}.png", f"{key}.json"]
+    assert [picture.data for picture in read_shard(tmp_path / "shard.tar")] == [b"picture 0", b"picture 1"]
 
 
 TRICKS = {
