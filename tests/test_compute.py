@@ -195,10 +195,10 @@ if sys.argv[1] == "kept":
     use_one_core()
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-torch.ones(2**23)
+torch.ones(2**21)
 before = faults()
-for _ in range(20):
-    torch.ones(2**23)
+for _ in range(80):
+    torch.ones(2**21)
 print(faults() - before)
 """
 
@@ -207,7 +207,7 @@ print(faults() - before)
     not hasattr(ctypes.CDLL(None), "mallopt"), reason="only glibc gives memory back so eagerly"
 )
 def test_memory_of_a_batch_is_there_for_the_next():
-    """It is not given back to the system and asked for again, 20 times 32 MiB page by page."""
+    """It is not given back to the system and asked for again, 80 times 8 MiB page by page."""
     asked = {
         how: int(subprocess.run([sys.executable, "-c", MEMORY, how], check=True, capture_output=True).stdout)
         for how in ("kept", "given back")

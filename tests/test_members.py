@@ -43,11 +43,11 @@ def headed(member, data=b""):
     return head + data + bytes(-len(data) % tarfile.BLOCKSIZE)
 
 
-def rebuilt(shard, change):
+def rebuilt(shard, change, **more):
     """Write the shard anew with other members under its own seal, which knows names and records alone."""
     with tarfile.open(shard) as tar:
-        members = [(member, tar.extractfile(member).read()) for member in tar]
-        headers = tar.pax_headers
+        members = [(member, tar.extractfile(member).read() if member.isfile() else b"") for member in tar]
+        headers = tar.pax_headers | more
     parts = change(members)
     head = tarfile.TarInfo.create_pax_global_header(headers)
     whole = head + b"".join(parts) + bytes(2 * tarfile.BLOCKSIZE)
@@ -133,6 +133,23 @@ def test_a_shard_with_another_header_is_read_one_by_one(tmp_path, key):
     assert at_once is None
     assert [member.name for member in one_by_one] == ["a.png", "a.json", f"{key}.png", f"{key}.json"]
     assert [picture.data for picture in read_shard(tmp_path / "shard.tar")] == [b"picture 0", b"picture 1"]
+
+
+@pytest.mark.parametrize("name", ["comment", "path", "size", "GNU.sparse.size"])
+def test_a_shard_with_another_header_for_all_is_refused(shard, name):
+    """It would count for every member."""
+    rebuilt(shard, as_it_was, **{name: "3"})
+    with pytest.raises(DaitirError, match=r"shard\.tar (holds|is damaged)"):
+        list(read_shard(shard))
+
+
+def test_a_record_that_is_a_link_is_refused(tmp_path):
+    """Even where pictures are."""
+    shard = linking(tmp_path, "/tmp/a.png")
+    link = named("d0_r0_k1.json", tarfile.SYMTYPE, "/tmp/a.png")
+    rebuilt(shard, lambda members: [as_it_was(members)[0], link])
+    with pytest.raises(DaitirError, match=r"d0_r0_k1\.json', which is a link"):
+        list(read_shard(shard))
 
 
 TRICKS = {

@@ -94,7 +94,11 @@ def _by_processes(
 def _rows_of(done: Iterator[Any], slots: "_Slots") -> Iterator[tuple[np.ndarray, Any]]:
     for place, found in enumerate(done):
         if isinstance(found, Exception):
-            raise found
+            del done  # the processes end at once, not when the garbage is collected:
+            try:
+                raise found
+            finally:
+                del found  # an error that holds the frame that holds it would be garbage
         yield from zip(slots.rows(place), found, strict=False)
 
 

@@ -23,23 +23,25 @@ Item = TypeVar("Item")
 UNLOADABLE = (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError, ArithmeticError)
 FEWEST_ROWS_ON_CPU = 4
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-MEMORY_KEPT = {M_MMAP_THRESHOLD: 2**28, M_TRIM_THRESHOLD: 2**30}  # a block, and in all, at most: bytes
+BLOCK_KEPT, END_KEPT = (
+    2**25,
+    2**28,
+)  # bytes of a block, the most that every glibc takes; of the heap's free end
 SIGNS_OF_NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")  # some come without a class
 
 
 def use_one_core() -> None:
     """Let torch compute with one thread; a machine with more cores works on more shards at a time.
 
-    Memory that is let go stays with the process, for the next batch: to give it back and ask for it again
-    costs as much as a tenth of what small models compute. Only glibc does so, and only it is told.
+    Blocks of memory that are let go stay with the process, for the next batch: to give them back and ask for
+    them again costs as much as a tenth of what small models compute. Only glibc does so, and only it is told.
     """
     import torch
 
     torch.set_num_threads(1)
     tell = getattr(ctypes.CDLL(None), "mallopt", None)
-    if tell is not None:
-        for parameter, size in MEMORY_KEPT.items():
-            tell(parameter, size)
+    if tell is not None and tell(M_MMAP_THRESHOLD, BLOCK_KEPT):
+        tell(M_TRIM_THRESHOLD, END_KEPT)
 
 
 def quiet_libraries(*names: str) -> None:

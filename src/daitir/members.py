@@ -33,7 +33,7 @@ def checked_members(tar: tarfile.TarFile, shard: Path, headers: set[str], with_l
     ``headers`` are those of the whole tar. Members whose headers are, to the byte, those that we write need
     no further look, which takes most of the time.
     """
-    first = tar.next()
+    first = tar.next() if set(tar.pax_headers) <= headers else None
     if first is not None and (plain := _plain_members(shard, first.offset)) is not None:
         return plain
     return list(_any_members(tar, shard, headers, with_links))
@@ -107,7 +107,8 @@ def _fault(member: tarfile.TarInfo, size: int, headers: set[str], with_links: bo
 def _is_plain_link(member: tarfile.TarInfo) -> bool:
     """Tell whether a link leads to a picture by a whole path, as ours do."""
     path = Path(member.linkname)
-    return path.is_absolute() and ".." not in path.parts and path.suffix.lower() in PICTURES
+    is_whole = path.is_absolute() and ".." not in path.parts
+    return is_whole and path.suffix.lower() in PICTURES and not member.name.endswith(".json")
 
 
 def read_linked(link: Path) -> bytes | None:

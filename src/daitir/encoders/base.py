@@ -156,22 +156,21 @@ class DualEncoder(ABC):
         return np.concatenate(batches) if batches else np.empty((0, self.width), np.float32)
 
     def _encode_batches(self, pixels: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield features batch by batch; an accelerator has the next batch before its results are fetched."""
-        computed: Tensor | None = None
+        """Yield features batch by batch; while an accelerator computes one, the next is gathered."""
+        computed: list[Tensor] = []
         while batch := list(islice(pixels, self.options.batch_size)):
-            for _, features_BD in self.fitting.run(batch, self._encode_rows):
-                if computed is not None:
-                    yield computed.cpu().numpy()
-                computed = features_BD
-        if computed is not None:
-            yield computed.cpu().numpy()
+            yield from (features_BD.cpu().numpy() for features_BD in computed)
+            computed = [features_BD for _, features_BD in self.fitting.run(batch, self._encode_rows)]
+        yield from (features_BD.cpu().numpy() for features_BD in computed)
 
     @torch.inference_mode()
     def _encode_rows(self, images: list[np.ndarray]) -> Tensor:
-        # Memory that stays in its place, where a GPU fetches it by itself while the next batch is gathered.
-        pixels_BCHW = torch.empty((len(images), *images[0].shape), pin_memory=self.device == "cuda")
+        # A GPU fetches by itself what stays in its place in memory, and nothing that is converted on the way.
+        on_gpu = self.device == "cuda"
+        pixels_BCHW = torch.empty((len(images), *images[0].shape), pin_memory=on_gpu)
         np.stack(images, out=pixels_BCHW.numpy())
-        return _unit(self.image_features(pixels_BCHW.to(self.device, self.dtype, non_blocking=True)))
+        there_BCHW = pixels_BCHW.to(self.device, non_blocking=on_gpu).to(self.dtype)
+        return _unit(self.image_features(there_BCHW))
 
 
 def _unit(features_BD: Tensor) -> Tensor:

@@ -126,7 +126,10 @@ def encode_corpus(making: Making, names: Path, folder: Path, output: Path) -> No
 def encode_pictures(
     making: Making, shard: Path, output: Path, known_shards: list[Path], known_features: list[Path]
 ) -> None:
-    """Write the features of the generated images of one shard; equal pictures are encoded once."""
+    """Write the features of the generated images of one shard.
+
+    Of equal pictures one is encoded, and none whose feature is known; the others are not even read.
+    """
     pictures = ShardPictures([shard])
     require_own(known_features, making.trained)
     known = known_pictures(pictures.digests, known_shards, known_features, making.record)
