@@ -18,7 +18,6 @@ from daitir.shards import Picture, write_shard
 from daitir.stages import encode
 from tests import tiny
 
-
 # More processes than the machine has cores are asked for on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 
