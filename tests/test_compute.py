@@ -1,7 +1,6 @@
 import ctypes
 import json
-import subprocess
-import sys
+import platform
 from pathlib import Path
 
 import pytest
@@ -187,29 +186,33 @@ def test_a_setting_of_another_type_is_one_line(tmp_path, section, setting):
     assert "\n" not in str(caught.value)
 
 
-MEMORY = """
-import resource, sys
-import torch
-from daitir.compute import use_one_core
-if sys.argv[1] == "kept":
-    use_one_core()
-def faults():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-torch.ones(2**21)
-before = faults()
-for _ in range(80):
-    torch.ones(2**21)
-print(faults() - before)
-"""
-
-
-@pytest.mark.skipif(
-    not hasattr(ctypes.CDLL(None), "mallopt"), reason="only glibc gives memory back so eagerly"
+@pytest.mark.parametrize(
+    ("taken", "told"),
+    [
+        (1, {compute.M_MMAP_THRESHOLD: 2**25, compute.M_TRIM_THRESHOLD: 2**28}),
+        (0, {compute.M_MMAP_THRESHOLD: 2**25}),
+    ],
 )
-def test_memory_of_a_batch_is_there_for_the_next():
-    """It is not given back to the system and asked for again, 80 times 8 MiB page by page."""
-    asked = {
-        how: int(subprocess.run([sys.executable, "-c", MEMORY, how], check=True, capture_output=True).stdout)
-        for how in ("kept", "given back")
-    }
-    assert 4 * asked["kept"] < asked["given back"]
+def test_the_allocator_is_told_to_keep_blocks(monkeypatch, taken, told):
+    """And, unless it has refused that, the end of the heap: that alone would make every block dearer."""
+    asked = {}
+
+    class Library:
+        @staticmethod
+        def mallopt(parameter, size):
+            asked[parameter] = size
+            return taken
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: Library)
+    compute.use_one_core()
+    assert asked == told
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    compute.use_one_core()  # where there is no such call, nothing is told
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc knows these settings")
+def test_glibc_takes_both_settings():
+    """As of this machine: neither is refused."""
+    tell = ctypes.CDLL(None).mallopt
+    assert tell(compute.M_MMAP_THRESHOLD, compute.BLOCK_KEPT) == 1
+    assert tell(compute.M_TRIM_THRESHOLD, compute.END_KEPT) == 1
