@@ -23,12 +23,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from tests.workflow.test_presets import placeholders
 
+from daitir.charts import COLOURS, INK, PAPER
 from daitir.fusions.networks.adafuse import Adafuse
 from daitir.fusions.options import TrainOptions
 from daitir.fusions.training.trainer import Trainer
 from daitir.generators import DiffusersOptions
 from daitir.generators.diffusers import DiffusersGenerator
-from daitir.plots import COLOURS, INK, PAPER, STYLE, svg_text
+from daitir.plots import STYLE, svg_text
 from daitir.scoring import rank_targets
 
 Points = Iterator[tuple[int, float]]

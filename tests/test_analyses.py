@@ -12,6 +12,7 @@ from daitir.dialogues import Dialogue, write_dialogues
 from daitir.errors import DaitirError
 from daitir.evaluation.rankings import Ranking
 from daitir.features import write_features
+from daitir.plots import draw_chart
 from daitir.queries import Query, query_key, write_queries
 from daitir.ranks import write_ranks
 
@@ -195,6 +196,6 @@ def test_broken_benchmark_file_is_named(tmp_path):
 def test_figure_names_the_systems(subject, module):
     """Each line is named in text."""
     drawing = Drawing("few", ("text", "dar"), 10, (0, 1))
-    drawn = module.figure(pd.DataFrame(module.rows(subject)), drawing)
+    drawn = draw_chart(module.figure(pd.DataFrame(module.rows(subject)), drawing))
     assert ">dar</text>" in drawn.svg
     assert drawn.png.startswith(b"\x89PNG")

@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from daitir.analyses import alpha, images, stress
-from daitir.analyses.again import rank_variants, variants_of
+from daitir.analyses.again import rank_variants
 from daitir.analyses.options import AnalysedSystem, SystemSources
 from daitir.analyses.subject import Subject
 from daitir.analyses.tools import Drawing
+from daitir.analyses.variants import variants_of
 from daitir.errors import DaitirError
 from daitir.fusions.options import AddOptions, DarOptions, TextOptions
+from daitir.plots import draw_chart
 from daitir.samples import read_samples
 from daitir.scoring import target_ranks
 from daitir.stages.rank import rank
@@ -160,5 +162,5 @@ def test_text_system_takes_part_in_nothing_of_images(subject):
 def test_figure_is_drawn(subject, module):
     """With a line a system, or a round."""
     drawing = Drawing("few", tuple(FUSIONS), 10, (0,))
-    drawn = module.figure(pd.DataFrame(module.rows(subject)), drawing)
+    drawn = draw_chart(module.figure(pd.DataFrame(module.rows(subject)), drawing))
     assert (">round 0</text>" if module is alpha else ">dar</text>") in drawn.svg

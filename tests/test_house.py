@@ -60,3 +60,19 @@ def test_planning_loads_no_model_library():
     code = f"import sys, daitir.planning; sys.exit(', '.join({heavy} & set(sys.modules)) or None)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_pages_and_figures_load_no_model_library():
+    """The start of stages without models is short; those that draw nothing have no use for matplotlib."""
+    stages = "'draw_analyses', 'plot_training', 'report', 'summarise', 'explore', 'measure', 'write_runs'"
+    code = (
+        "import importlib, sys\nfrom typing import get_args\n"
+        "from daitir.analyses import load_analysis\nfrom daitir.analyses.options import Analysis\n"
+        "for name in get_args(Analysis): load_analysis(name)\n"
+        "import daitir.stages.explore, daitir.stages.report\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        f"for name in ({stages}): importlib.import_module('daitir.stages.' + name)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,12 +1,10 @@
 """Figures as SVG text: numbers in, the same bytes out every time, readable in grey and on a dark page.
 
-Colours, dashes and markers follow the order of the systems in the config: one look a system, in every figure.
-Text stays text; ``INK``, ``SOFT`` and ``PAPER`` are the only greys, for a page to replace by its own.
+Text stays text.
 """
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from daitir.charts import COLOURS, DASHES, INK, MARKERS, PAPER, SOFT, Chart, Line
 from daitir.seals import write_sealed
 
-INK, SOFT, PAPER = "#24292f", "#8c959f", "#ffffff"
-COLOURS = ("#7b8591", "#0a78b5", "#d4620a", "#0f9470", "#b5559a", "#c48a00", "#4f9fd8", "#8a6d3b")
-DASHES = ("-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">")
 DOTTED = (0, (1, 2.4))
 FONT_SIZE = 10.0
 DOTS_PER_INCH = 150
@@ -50,23 +45,6 @@ STYLE: Any = {
 }
 
 
-@dataclass(frozen=True)
-class Line:
-    """One system's values at some places of the x axis, with the band of their intervals.
-
-    ``place`` is the system's place in the config and decides its look. Values that others published of the
-    system have its colour, but are thin, dotted and hollow.
-    """
-
-    name: str
-    place: int
-    x: Sequence[float]
-    value: Sequence[float]
-    low: Sequence[float]
-    high: Sequence[float]
-    is_published: bool = False
-
-
 Point = tuple[float, float]
 
 
@@ -82,38 +60,24 @@ class Pictures(NamedTuple):
         write_sealed(path.with_suffix(".png"), self.png)
 
 
-def line_figure(
-    title: str, x_label: str, lines: Sequence[Line], per_cent: bool, ticks: Sequence[str] = ()
-) -> str:
-    """Return an SVG of lines with bands, each named at its right end.
-
-    Values are shares where ``per_cent`` is set; a line with fewer points than others simply ends earlier.
-    ``ticks`` are the names of the places 0, 1, … of an x axis that counts nothing.
-    """
+def draw_chart(chart: Chart) -> Pictures:
+    """Return a chart in both forms."""
     with matplotlib.rc_context(STYLE):
-        return svg_text(_figure(title, x_label, lines, per_cent, ticks))
-
-
-def line_pictures(
-    title: str, x_label: str, lines: Sequence[Line], per_cent: bool, ticks: Sequence[str] = ()
-) -> Pictures:
-    """Return the figure of `line_figure` in both forms."""
-    with matplotlib.rc_context(STYLE):
-        figure = _figure(title, x_label, lines, per_cent, ticks)
+        figure = _figure(chart)
         return Pictures(svg_text(figure), png_bytes(figure))
 
 
-def _figure(title: str, x_label: str, lines: Sequence[Line], per_cent: bool, ticks: Sequence[str]) -> Figure:
-    scale = 100.0 if per_cent else 1.0
-    margin = 0.35 + INCHES_A_LETTER * max((len(line.name) for line in lines), default=0)
-    figure, axes = _axes(title, x_label, margin)
-    for line in lines:
+def _figure(chart: Chart) -> Figure:
+    scale = 100.0 if chart.per_cent else 1.0
+    margin = 0.35 + INCHES_A_LETTER * max((len(line.name) for line in chart.lines), default=0)
+    figure, axes = _axes(chart.title, chart.x_label, margin)
+    for line in chart.lines:
         _draw(axes, line, scale)
-    _fit(axes, lines, scale, per_cent)
-    if ticks:
-        axes.set_xticks(range(len(ticks)), ticks)
-        axes.set_xlim(-0.1, len(ticks) - 0.9)
-    _name_lines(axes, lines, scale)
+    _fit(axes, chart.lines, scale, chart.per_cent)
+    if chart.ticks:
+        axes.set_xticks(range(len(chart.ticks)), chart.ticks)
+        axes.set_xlim(-0.1, len(chart.ticks) - 0.9)
+    _name_lines(axes, chart.lines, scale)
     return figure
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from daitir.analyses.again import Variant, images_of, rank_variants, samples_of, variants_of
 from daitir.analyses.subject import Subject
 from daitir.analyses.tools import Drawing
+from daitir.analyses.variants import Variant, images_of, samples_of, variants_of
+from daitir.charts import Chart, Line
 from daitir.fusions.options import DarOptions
-from daitir.plots import Line, Pictures, line_pictures
 
 STEPS = tuple(step / 10 for step in range(11))
 
@@ -32,6 +32,8 @@ def rows(subject: Subject) -> Iterator[dict[str, Any]]:
     ``system`` is the first of them. All images that were drawn are summed, as in DAR's equation. The best
     alpha of a round is chosen here by the test queries: it bounds what any schedule could reach.
     """
+    from daitir.analyses.again import rank_variants
+
     for variant, frame in rank_variants(subject, variants(subject)):
         assert isinstance(variant.fusion, DarOptions)
         materials = _materials(subject, variant.system)
@@ -43,7 +45,7 @@ def _materials(subject: Subject, name: str) -> dict[str, str | None]:
     return {"encoder": system.encoder, "queries": system.queries, "images": system.images}
 
 
-def figure(table: pd.DataFrame, drawing: Drawing) -> Pictures:
+def figure(table: pd.DataFrame, drawing: Drawing) -> Chart:
     """Hits@k by alpha: a line a chosen round, of each encoder, reformulator and generator."""
     hits = table[table["measure"] == f"hits@{drawing.k}"]
     chosen = hits[hits["round"].isin([*drawing.rounds, hits["round"].max()])]
@@ -55,4 +57,4 @@ def figure(table: pd.DataFrame, drawing: Drawing) -> Pictures:
         alpha, value, low, high = (own[column].tolist() for column in ("alpha", "value", "low", "high"))
         lines.append(Line(name, place, alpha, value, low, high))
     title = f"Hits@{drawing.k} by weight of the text, {drawing.dialogues}"
-    return line_pictures(title, "alpha (0: images alone, 1: text alone)", lines, per_cent=True)
+    return Chart(title, "alpha (0: images alone, 1: text alone)", lines, per_cent=True)

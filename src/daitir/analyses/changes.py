@@ -8,9 +8,9 @@ import pandas as pd
 
 from daitir.analyses.subject import Subject
 from daitir.analyses.tools import Drawing, lines_by_system
+from daitir.charts import Chart
 from daitir.evaluation.rankings import Ranking, seed_pairs
 from daitir.metrics import rank_change
-from daitir.plots import Pictures, line_pictures
 
 LEVELS = np.linspace(0, 1, 21)
 
@@ -45,9 +45,9 @@ def rows(subject: Subject) -> Iterator[dict[str, Any]]:
                 }
 
 
-def figure(table: pd.DataFrame, drawing: Drawing) -> Pictures:
+def figure(table: pd.DataFrame, drawing: Drawing) -> Chart:
     """ln(rank / baseline's rank) at the last round, queries sorted by it: below zero they gain."""
     chosen = table[table["round"] == table["round"].max()]
     lines = lines_by_system(chosen, drawing, "quantile", ["log_ratio"] * 3)
     title = f"Change against the baseline, ln of the ranks' ratio, {drawing.dialogues}"
-    return line_pictures(title, "share of queries, those that gain first", lines, per_cent=False)
+    return Chart(title, "share of queries, those that gain first", lines, per_cent=False)

@@ -9,7 +9,7 @@ import pandas as pd
 from daitir.analyses.subject import Subject
 from daitir.analyses.tools import Drawing, headline, lines_by_system
 from daitir.benchmarks import seconds_in
-from daitir.plots import Pictures, line_pictures
+from daitir.charts import Chart
 
 
 def rows(subject: Subject) -> Iterator[dict[str, Any]]:
@@ -37,8 +37,8 @@ def rows(subject: Subject) -> Iterator[dict[str, Any]]:
         yield from subject.measured(name, frame, seconds=sum(spent.values()), **columns)
 
 
-def figure(table: pd.DataFrame, drawing: Drawing) -> Pictures:
+def figure(table: pd.DataFrame, drawing: Drawing) -> Chart:
     """Hits@k at the last round by seconds a query; one point a system."""
     lines = lines_by_system(headline(table, drawing), drawing, "seconds")
     title = f"Hits@{drawing.k} at the last round by cost, {drawing.dialogues}"
-    return line_pictures(title, "seconds a query", lines, per_cent=True)
+    return Chart(title, "seconds a query", lines, per_cent=True)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from daitir.analyses.again import Variant, rank_variants, variants_of
 from daitir.analyses.subject import Subject
 from daitir.analyses.tools import Drawing, headline, lines_by_system
-from daitir.plots import Pictures, line_pictures
+from daitir.analyses.variants import Variant, variants_of
+from daitir.charts import Chart
 
 
 def variants(subject: Subject) -> Iterator[Variant]:
@@ -26,12 +26,14 @@ def rows(subject: Subject) -> Iterator[dict[str, Any]]:
     The first K images are seen, which come from the first K prompts. A fusion whose options fix its number of
     images is measured with that number alone; one that is trained sees K images with the weights it has.
     """
+    from daitir.analyses.again import rank_variants
+
     for variant, frame in rank_variants(subject, variants(subject)):
         yield from subject.measured(variant.system, frame, images=variant.count)
 
 
-def figure(table: pd.DataFrame, drawing: Drawing) -> Pictures:
+def figure(table: pd.DataFrame, drawing: Drawing) -> Chart:
     """Hits@k at the last round by K."""
     lines = lines_by_system(headline(table, drawing), drawing, "images")
     title = f"Hits@{drawing.k} at the last round by number of images, {drawing.dialogues}"
-    return line_pictures(title, "images a round, K", lines, per_cent=True)
+    return Chart(title, "images a round, K", lines, per_cent=True)

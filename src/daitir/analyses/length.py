@@ -8,7 +8,7 @@ import pandas as pd
 
 from daitir.analyses.subject import Subject
 from daitir.analyses.tools import Drawing, headline, lines_by_system
-from daitir.plots import Pictures, line_pictures
+from daitir.charts import Chart
 
 NAMES = ("short", "middle", "long")
 
@@ -40,10 +40,10 @@ def thirds(values: dict[str, int]) -> dict[str, list[str]]:
     return {name: list(part) for name, part in zip(NAMES, parts, strict=True) if len(part)}
 
 
-def figure(table: pd.DataFrame, drawing: Drawing) -> Pictures:
+def figure(table: pd.DataFrame, drawing: Drawing) -> Chart:
     """Hits@k at the last round by thirds."""
     chosen = headline(table, drawing)
     chosen = chosen.assign(place=chosen["length"].map(NAMES.index))
     lines = lines_by_system(chosen, drawing, "place")
     title = f"Hits@{drawing.k} at the last round by length, {drawing.dialogues}"
-    return line_pictures(title, "dialogues by number of words", lines, per_cent=True, ticks=NAMES)
+    return Chart(title, "dialogues by number of words", lines, per_cent=True, ticks=NAMES)

@@ -8,9 +8,9 @@ import pandas as pd
 
 from daitir.analyses.subject import Subject, require_all
 from daitir.analyses.tools import Drawing, lines_by_system
+from daitir.charts import Chart
 from daitir.errors import DaitirError
 from daitir.features import read_features
-from daitir.plots import Pictures, line_pictures
 from daitir.queries import query_key
 
 
@@ -48,9 +48,7 @@ def truncated(frame: pd.DataFrame, features: Path) -> pd.Series:
     return pd.Series([known[key] for key in keys], frame.index, dtype=float)
 
 
-def figure(table: pd.DataFrame, drawing: Drawing) -> Pictures:
+def figure(table: pd.DataFrame, drawing: Drawing) -> Chart:
     """Share of truncated queries by round."""
     lines = lines_by_system(table.dropna(subset="truncated"), drawing, "round", ["truncated"] * 3)
-    return line_pictures(
-        f"Queries cut to the encoder's limit, {drawing.dialogues}", "round", lines, per_cent=True
-    )
+    return Chart(f"Queries cut to the encoder's limit, {drawing.dialogues}", "round", lines, per_cent=True)

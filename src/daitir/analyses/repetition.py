@@ -7,7 +7,7 @@ import pandas as pd
 
 from daitir.analyses.subject import Subject
 from daitir.analyses.tools import Drawing, headline, lines_by_system
-from daitir.plots import Pictures, line_pictures
+from daitir.charts import Chart
 
 BANDS = {"none": 0.0, "up to 25 %": 0.25, "up to 50 %": 0.5, "above": 1.0}
 
@@ -37,9 +37,9 @@ def rows(subject: Subject) -> Iterator[dict[str, Any]]:
                 yield from subject.measured(system, own, repeated=name, number=number)
 
 
-def figure(table: pd.DataFrame, drawing: Drawing) -> Pictures:
+def figure(table: pd.DataFrame, drawing: Drawing) -> Chart:
     """Hits@k at the last round by bands."""
     names, chosen = list(BANDS), headline(table, drawing)
     lines = lines_by_system(chosen.assign(place=chosen["repeated"].map(names.index)), drawing, "place")
     title = f"Hits@{drawing.k} at the last round by repetition, {drawing.dialogues}"
-    return line_pictures(title, "share of repeated turns", lines, per_cent=True, ticks=names)
+    return Chart(title, "share of repeated turns", lines, per_cent=True, ticks=names)

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from daitir.analyses.again import Disturb, Variant, images_of, rank_variants, unchanged, variants_of
 from daitir.analyses.subject import Subject
 from daitir.analyses.tools import Drawing, headline, lines_by_system
+from daitir.analyses.variants import Disturb, Variant, images_of, unchanged, variants_of
+from daitir.charts import Chart
 from daitir.errors import DaitirError
 from daitir.files import digest_text
-from daitir.plots import Pictures, line_pictures
 from daitir.samples import Samples
 
 WRONG_SHARE = 0.25
@@ -75,6 +75,8 @@ def variants(subject: Subject) -> Iterator[Variant]:
 
 def rows(subject: Subject) -> Iterator[dict[str, Any]]:
     """Rows (system with images, stress, round, measure); also ``gate``, the mean weight of the text."""
+    from daitir.analyses.again import rank_variants
+
     names = {disturb: stress for stress, disturb in STRESS.items()}
     for variant, frame in rank_variants(subject, variants(subject)):
         gates = frame.groupby("round")["gate"].mean()
@@ -108,9 +110,9 @@ def _places(samples: Samples) -> dict[tuple[str, int], int]:
     return {key: row for row, key in enumerate(names)}
 
 
-def figure(table: pd.DataFrame, drawing: Drawing) -> Pictures:
+def figure(table: pd.DataFrame, drawing: Drawing) -> Chart:
     """Hits@k at the last round by stress."""
     names, chosen = list(STRESS), headline(table, drawing)
     lines = lines_by_system(chosen.assign(place=chosen["stress"].map(names.index)), drawing, "place")
     title = f"Hits@{drawing.k} at the last round under stress, {drawing.dialogues}"
-    return line_pictures(title, "", lines, per_cent=True, ticks=names)
+    return Chart(title, "", lines, per_cent=True, ticks=names)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from daitir.plots import Line
+from daitir.charts import Line
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from daitir.charts import COLOURS
 from daitir.corpora import read_corpus
 from daitir.dialogues import Dialogue, read_dialogues
 from daitir.errors import DaitirError
@@ -21,7 +22,6 @@ from daitir.explorer.page import write_page
 from daitir.explorer.rankings import Keys, Ranking, read_rankings
 from daitir.explorer.texts import CHUNK, chunks_of_texts
 from daitir.layout import Layout, shard_names
-from daitir.plots import COLOURS
 from daitir.ranks import ranks_provenance
 
 

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from daitir.plots import COLOURS, DASHES, FONT_SIZE, PAPER, STYLE, svg_text
+from daitir.charts import COLOURS, DASHES, PAPER
+from daitir.plots import FONT_SIZE, STYLE, svg_text
 
 INCHES = (8.6, 6.0)
 GREY, BLUE, GREEN = COLOURS[0], COLOURS[1], COLOURS[3]

@@ -1,6 +1,11 @@
-"""How large a fusion is, beside the encoder whose features it joins."""
+"""How large a fusion is, beside the encoder whose features it joins. Importing this loads no torch."""
 
-from torch import nn
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def parameters_of(network: nn.Module) -> int:

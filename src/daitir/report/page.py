@@ -10,7 +10,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from daitir.plots import COLOURS, INK, PAPER, SOFT
+from daitir.charts import COLOURS, INK, PAPER, SOFT
 from daitir.report import numbers
 from daitir.report.analyses import Analysed
 from daitir.report.answers import Answer

@@ -7,6 +7,7 @@ from typing import Any
 
 from daitir.errors import DaitirError
 from daitir.features import features_provenance
+from daitir.fusions.sizes import overhead
 from daitir.layout import Layout, instance_name
 from daitir.ranks import ranks_provenance
 from daitir.report.run import Measured, System
@@ -34,8 +35,6 @@ class Training:
     @property
     def overhead(self) -> float:
         """Share that the fusion's weights add to those of its encoder."""
-        from daitir.fusions.sizes import overhead
-
         return overhead(self.parameters, self.encoder_parameters)
 
 

@@ -8,11 +8,12 @@ from pydantic import Field
 from daitir.analyses import load_analysis
 from daitir.analyses.options import WITHOUT_FIGURE, Analysis
 from daitir.analyses.tools import Drawing
+from daitir.charts import Chart
 from daitir.command import parse_call, stage_parser
 from daitir.errors import exit_with_one_line
 from daitir.layout import Layout
 from daitir.options import Options
-from daitir.plots import line_pictures
+from daitir.plots import draw_chart
 from daitir.seals import read_sealed, write_sealed
 
 
@@ -41,8 +42,8 @@ def run(options: DrawOptions, results: Path) -> None:
             drawing = Drawing(dialogues, options.order, options.k, options.rounds)
             table = pd.read_csv(path, keep_default_na=False, na_values=[""])
             nothing = f"{analysis}, {dialogues}: no system takes part"
-            drawn = line_pictures(nothing, "", [], False) if table.empty else module.figure(table, drawing)
-            drawn.write(Path(layout.figure(f"{analysis}-{dialogues}")))
+            chart = Chart(nothing, "", [], False) if table.empty else module.figure(table, drawing)
+            draw_chart(chart).write(Path(layout.figure(f"{analysis}-{dialogues}")))
 
 
 def joined(paths: list[Path]) -> str:

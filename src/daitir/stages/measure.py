@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from pydantic import Field
 
+from daitir.charts import Chart, Line
 from daitir.command import parse_call, stage_parser
 from daitir.errors import DaitirError, exit_with_one_line
 from daitir.evaluation.claims import COLUMNS, examine
@@ -17,7 +18,7 @@ from daitir.evaluation.rankings import Evaluation, Ranking
 from daitir.evaluation.seeds import by_seed
 from daitir.layout import Layout
 from daitir.options import Options
-from daitir.plots import Line, Pictures, line_pictures
+from daitir.plots import draw_chart
 from daitir.ranks import ranks_provenance, read_ranks
 from daitir.report.claims import Claim
 from daitir.report.expected import ExpectedValues
@@ -89,8 +90,8 @@ def run(options: MeasureOptions, results: Path) -> None:
     tables["claims"] = claims(options, grounds)
     for name, table in tables.items():
         write_sealed(Path(layout.table(name)), to_csv(table))
-    for name, figure in figures(options, tables).items():
-        figure.write(Path(layout.figure(name)))
+    for name, chart in figures(options, tables).items():
+        draw_chart(chart).write(Path(layout.figure(name)))
 
 
 def is_oracle(ranks: Path) -> bool:
@@ -161,8 +162,8 @@ def headline(hits: Iterable[int]) -> int:
     return HEADLINE if HEADLINE in hits else max(hits)
 
 
-def figures(options: MeasureOptions, tables: dict[str, pd.DataFrame]) -> dict[str, Pictures]:
-    """Return the figures by name."""
+def figures(options: MeasureOptions, tables: dict[str, pd.DataFrame]) -> dict[str, Chart]:
+    """Return what the figures show, by name."""
     k = headline(options.hits)
     by_round = tables["by_round"]
     hits = by_round[by_round["measure"] == f"hits@{k}"]
@@ -170,14 +171,14 @@ def figures(options: MeasureOptions, tables: dict[str, pd.DataFrame]) -> dict[st
     for name in options.evaluate:
         hit_lines = _lines(options, hits, name, "round", "value", "low", "high")
         hit_lines += _published(options, name, k)
-        found[f"hits-{name}"] = line_pictures(f"Hits@{k}, {name}", "round", hit_lines, per_cent=True)
+        found[f"hits-{name}"] = Chart(f"Hits@{k}, {name}", "round", hit_lines, per_cent=True)
         rate = ("degradation_rate", "degradation_rate_low", "degradation_rate_high")
         lost = _lines(options, tables["degradation"], name, "round", *rate)
         title = f"Queries ranked worse than by the baseline, {name}"
-        found[f"degradation-{name}"] = line_pictures(title, "round", lost, per_cent=True)
+        found[f"degradation-{name}"] = Chart(title, "round", lost, per_cent=True)
         gates = _lines(options, tables["gates"], name, "similarity", "gate", "gate_q10", "gate_q90")
         title = f"Weight of the text by agreement of text and image, {name}"
-        found[f"gate-{name}"] = line_pictures(title, "cos(text, image)", gates, per_cent=False)
+        found[f"gate-{name}"] = Chart(title, "cos(text, image)", gates, per_cent=False)
     return found
 
 

@@ -24,7 +24,7 @@ from daitir.samples import Samples, Sources, add_source_arguments, read_samples,
 from daitir.scratch import scratch_for
 from daitir.weights import write_weights
 
-REVISION = 3
+REVISION = 4
 
 
 class TrainStageOptions(Options):

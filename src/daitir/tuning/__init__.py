@@ -8,6 +8,7 @@ from daitir.encoders import EncoderOptions
 from daitir.options import Options, how
 
 TUNABLE = ("beit3", "blip", "clip")
+TERMS = ("image_target", "text_target", "fused_target", "image_text", "agreement")  # of DMCL's loss
 
 
 class HardNegatives(Options):

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from daitir.charts import COLOURS
 from daitir.fusions.curves import epoch_line, epoch_panels, finish, seed_dashes
-from daitir.plots import COLOURS, FONT_SIZE, STYLE, spread
-from daitir.tuning.losses import TERMS
+from daitir.plots import FONT_SIZE, STYLE, spread
+from daitir.tuning import TERMS
 
 GREY, BLUE, ORANGE, GREEN, PURPLE, YELLOW = COLOURS[:6]
 OF_TERM = dict(zip(TERMS, (ORANGE, BLUE, GREEN, PURPLE, YELLOW), strict=True))

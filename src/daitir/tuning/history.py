@@ -31,7 +31,7 @@ SCHEMA = pa.schema(
 def write_tuning_history(path: Path, rows: list[dict[str, Any]], record: dict[str, Any]) -> None:
     """Write a history.
 
-    ``loss`` and ``terms`` (as in ``losses.TERMS``) are means over the epoch's batches, ``learning_rate`` is
+    ``loss`` and ``terms`` (as in ``tuning.TERMS``) are means over the epoch's batches, ``learning_rate`` is
     the undivided rate of its last step; ``scale`` is exp(logit scale). The rest is measured on one round of
     each held-out dialogue, among the held-out targets: Recall@10 and MRR of what is ranked later (text +
     image, or the text where no image is seen), Recall@10 of either alone, mean cosines between the views.

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from daitir.tuning import HardNegatives
 
-TERMS = ("image_target", "text_target", "fused_target", "image_text", "agreement")
 FIRST_WEIGHTS = (1.0, 1.0, 1.0, 0.5, 0.2)
 
 

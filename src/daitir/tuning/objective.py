@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, distributed, nn
 
 from daitir.encoders.base import DualEncoder
-from daitir.tuning import DmclOptions, TuneSettings
-from daitir.tuning.losses import TERMS, TermWeights, Views, dmcl_terms, info_nce, others_of_same
+from daitir.tuning import TERMS, DmclOptions, TuneSettings
+from daitir.tuning.losses import TermWeights, Views, dmcl_terms, info_nce, others_of_same
 from daitir.tuning.networks import log_scale_of, network_of
 
 

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from daitir.plots import COLOURS, FONT_SIZE, INK, PAPER, STYLE, svg_text
+from daitir.charts import COLOURS, INK, PAPER
+from daitir.plots import FONT_SIZE, STYLE, svg_text
 from daitir.tuning.views import RoundViews, cosines, halves, plane_of, sample
 
 JOINED, SHOWN = 40, 400  # queries with lines to their target, and with points at all
