@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -88,13 +89,13 @@ def write_features(
     require_row_a_key(keys, matrix, path)
     names, matrix, truncated = _sorted(_names_of(keys), matrix, truncated)
     text = h5py.string_dtype("utf-8", names.dtype.itemsize)
-    digest = require_unit_rows(names, matrix, path)
-    sealed = seal(record, path, _content(names, digest, truncated))
-    with atomic(path) as partial, new_store(partial, MATRIX, matrix, digest) as store:
-        store.attrs["provenance"] = sealed
-        store.create_dataset("keys", data=names.astype(text), track_times=False)
-        if truncated is not None:
-            store.create_dataset("truncated", data=truncated, track_times=False)
+    with ThreadPoolExecutor(1) as beside:  # the vectors are checked while they are written
+        checked = beside.submit(require_unit_rows, names, matrix, path)
+        with atomic(path) as partial, new_store(partial, MATRIX, matrix, checked.result) as store:
+            store.attrs["provenance"] = seal(record, path, _content(names, checked.result(), truncated))
+            store.create_dataset("keys", data=names.astype(text), track_times=False)
+            if truncated is not None:
+                store.create_dataset("truncated", data=truncated, track_times=False)
 
 
 def _sorted(

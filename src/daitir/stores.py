@@ -8,7 +8,7 @@ it.
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -17,9 +17,9 @@ import h5py
 import numpy as np
 import xxhash
 
-from daitir.errors import DaitirError
+from daitir.errors import DISK_IS_FULL, DaitirError
 
-HEAD, MARK, BLOCK = 512, b"daitir matrix", 2**18
+HEAD, MARK, BLOCK, LARGE = 512, b"daitir matrix", 2**20, 2**24
 OLDER_MARK, SIGNATURE = b"daitir features", b"\x89HDF\r\n\x1a\n"
 
 
@@ -40,17 +40,17 @@ class Store(NamedTuple):
 
 
 @contextmanager
-def new_store(path: Path, name: str, matrix: np.ndarray, digest: str) -> Iterator[h5py.File]:
-    """Yield a store to fill with what belongs to a matrix (with its digest), which is written last.
+def new_store(path: Path, name: str, matrix: np.ndarray, digest: Callable[[], str]) -> Iterator[h5py.File]:
+    """Yield a store that has its matrix, to fill with what belongs to it; ``digest`` is asked for at the end.
 
     HDF5 crashes on a full disk, so its writes go through a file of our own.
     """
     with _Patient(path, "w+b") as file:
         with h5py.File(file, "w", libver="v110", userblock_size=HEAD) as store:
-            yield store
             place = store.create_dataset(name, data=matrix, track_times=False).id.get_offset()
+            yield store
         if file.fault is None:
-            write_head(file, Extent(place or HEAD, matrix.nbytes, digest))
+            write_head(file, Extent(place or HEAD, matrix.nbytes, digest()))
         if file.fault is not None:
             raise file.fault
 
@@ -86,12 +86,27 @@ class _Patient(io.FileIO):
     def write(self, data: Any) -> int:
         """Write all of ``data``."""
         rest = memoryview(data).cast("B")
+        if rest.nbytes >= LARGE:
+            self._reserve(rest.nbytes)
         while rest and self.fault is None:
             try:
                 rest = rest[super().write(rest) :]
             except OSError as error:
                 self.fault = error
         return memoryview(data).nbytes
+
+    def _reserve(self, size: int) -> None:
+        """Ask for the room of a large piece at once: that is faster, and a full disk shows before it is full.
+
+        A system that cannot do that gives the room as it is written.
+        """
+        try:
+            os.posix_fallocate(self.fileno(), self.tell(), size)
+        except AttributeError:
+            return
+        except OSError as error:
+            if error.errno in DISK_IS_FULL:
+                self.fault = self.fault or error
 
     def truncate(self, size: int | None = None) -> int:
         """Cut or extend the file."""
