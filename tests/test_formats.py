@@ -1,10 +1,13 @@
 """Formats: what is written is read, equal content is equal bytes, damage is named."""
 
+import errno
+import resource
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from daitir import features
+from daitir import features, stores
 from daitir.errors import DaitirError
 from daitir.features import StoredFeatures, features_provenance, read_features, write_features
 from daitir.queries import Query, picks_shard, read_queries, rounds_of, write_queries
@@ -77,7 +80,33 @@ def test_feature_that_is_no_unit_vector_is_refused_by_key(tmp_path, bad):
     """Zero vectors, NaN and lengths other than 1 are named and not written."""
     with pytest.raises(DaitirError, match="'b'"):
         write_features(tmp_path / "f.h5", ["a", "b"], np.array([[1, 0], bad], np.float32), RECORD)
-    assert not (tmp_path / "f.h5").exists()
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
+
+
+@pytest.mark.parametrize("limit", [4_000, 9_000], ids=["in the vectors", "behind them"])
+def test_full_disk_is_named_and_nothing_is_left(tmp_path, limit):
+    """Wherever it becomes full, HDF5 survives it, and the system's own error comes out."""
+    matrix, keys = np.eye(40, 50, dtype=np.float32), [f"{'k' * 30}{place:02}" for place in range(40)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(OSError, match=r"f\.h5") as full:
+            write_features(tmp_path / "f.h5", keys, matrix, RECORD)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert full.value.errno == errno.EFBIG
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
+
+
+def test_room_that_cannot_be_asked_for_changes_nothing(tmp_path, monkeypatch):
+    """The room of large pieces is asked for at once where the system can do that."""
+    keys, matrix = ["a", "b"], unit([1, 0], [0, 1])
+    write_features(tmp_path / "one.h5", keys, matrix, RECORD)
+    monkeypatch.setattr(stores, "LARGE", 1)
+    write_features(tmp_path / "two.h5", keys, matrix, RECORD)
+    monkeypatch.setattr(stores.ctypes, "CDLL", lambda name: object())
+    write_features(tmp_path / "three.h5", keys, matrix, RECORD)
+    assert len({(tmp_path / f"{name}.h5").read_bytes() for name in ("one", "two", "three")}) == 1
 
 
 def test_missing_key_is_named(tmp_path):

@@ -1,7 +1,4 @@
-"""Figures as SVG text: numbers in, the same bytes out every time, readable in grey and on a dark page.
-
-Text stays text.
-"""
+"""Draws charts as SVG and PNG: the same bytes every time, readable in grey and on a dark page."""
 
 import io
 from collections.abc import Sequence
@@ -22,6 +19,7 @@ FONT_SIZE = 10.0
 DOTS_PER_INCH = 150
 HEIGHT, WIDTH_OF_AXES, LEFT, BOTTOM, TOP = 4.1, 5.4, 0.62, 0.52, 0.52
 INCHES_A_LETTER = 0.078
+Point = tuple[float, float]
 STYLE: Any = {
     "svg.hashsalt": "daitir",
     "svg.fonttype": "none",
@@ -45,9 +43,6 @@ STYLE: Any = {
 }
 
 
-Point = tuple[float, float]
-
-
 class Pictures(NamedTuple):
     """A figure in two forms: lines and texts for pages, pixels for where those are not shown."""
 
@@ -61,7 +56,7 @@ class Pictures(NamedTuple):
 
 
 def draw_chart(chart: Chart) -> Pictures:
-    """Return a chart in both forms."""
+    """Return a chart as SVG and PNG."""
     with matplotlib.rc_context(STYLE):
         figure = _figure(chart)
         return Pictures(svg_text(figure), png_bytes(figure))

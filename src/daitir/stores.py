@@ -6,6 +6,7 @@ digest of all other bytes. The library may wait for ever, or crash, over a damag
 it.
 """
 
+import ctypes
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -17,9 +18,11 @@ import h5py
 import numpy as np
 import xxhash
 
-from daitir.errors import DISK_IS_FULL, DaitirError
+from daitir.errors import DaitirError
 
-HEAD, MARK, BLOCK, LARGE = 512, b"daitir matrix", 2**20, 2**24
+HEAD, MARK = 512, b"daitir matrix"
+BLOCK, LARGE = 2**20, 2**24  # bytes read and digested together, and from which on room is asked for at once
+KEEP_SIZE = 1  # of Linux's fallocate: the file is as long as what was written
 OLDER_MARK, SIGNATURE = b"daitir features", b"\x89HDF\r\n\x1a\n"
 
 
@@ -43,16 +46,20 @@ class Store(NamedTuple):
 def new_store(path: Path, name: str, matrix: np.ndarray, digest: Callable[[], str]) -> Iterator[h5py.File]:
     """Yield a store that has its matrix, to fill with what belongs to it; ``digest`` is asked for at the end.
 
-    HDF5 crashes on a full disk, so its writes go through a file of our own.
+    HDF5 crashes on a full disk, so its writes go through a file of our own. What fails leaves no file.
     """
-    with _Patient(path, "w+b") as file:
-        with h5py.File(file, "w", libver="v110", userblock_size=HEAD) as store:
-            place = store.create_dataset(name, data=matrix, track_times=False).id.get_offset()
-            yield store
-        if file.fault is None:
-            write_head(file, Extent(place or HEAD, matrix.nbytes, digest()))
-        if file.fault is not None:
-            raise file.fault
+    try:
+        with _Patient(path, "w+b") as file:
+            with h5py.File(file, "w", libver="v110", userblock_size=HEAD) as store:
+                place = store.create_dataset(name, data=matrix, track_times=False).id.get_offset()
+                yield store
+            if file.fault is None:
+                write_head(file, Extent(place or HEAD, matrix.nbytes, digest()))
+            if file.fault is not None:
+                raise file.fault
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def write_head(file: BinaryIO | io.FileIO, matrix: Extent) -> None:
@@ -96,17 +103,13 @@ class _Patient(io.FileIO):
         return memoryview(data).nbytes
 
     def _reserve(self, size: int) -> None:
-        """Ask for the room of a large piece at once: that is faster, and a full disk shows before it is full.
+        """Ask for the room of a large piece at once, as numpy does, which is faster.
 
-        A system that cannot do that gives the room as it is written.
+        What Linux cannot give at once, or no other system can, shows when it is written.
         """
-        try:
-            os.posix_fallocate(self.fileno(), self.tell(), size)
-        except AttributeError:
-            return
-        except OSError as error:
-            if error.errno in DISK_IS_FULL:
-                self.fault = self.fault or error
+        ask = getattr(ctypes.CDLL(None), "fallocate", None)
+        if ask is not None:
+            ask(self.fileno(), KEEP_SIZE, ctypes.c_long(self.tell()), ctypes.c_long(size))
 
     def truncate(self, size: int | None = None) -> int:
         """Cut or extend the file."""

@@ -1,5 +1,7 @@
 """What is ranked again from stored features: a fusion, the images it sees, what is wrong with them.
 
+`daitir.analyses.again` ranks it, and loads torch; so analyses import that where they rank alone.
+
 Shape suffixes: M samples (one a dialogue and round), K generated images, D feature.
 """
 

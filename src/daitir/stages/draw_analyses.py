@@ -42,7 +42,7 @@ def run(options: DrawOptions, results: Path) -> None:
             drawing = Drawing(dialogues, options.order, options.k, options.rounds)
             table = pd.read_csv(path, keep_default_na=False, na_values=[""])
             nothing = f"{analysis}, {dialogues}: no system takes part"
-            chart = Chart(nothing, "", [], False) if table.empty else module.figure(table, drawing)
+            chart = Chart(nothing, "", [], per_cent=False) if table.empty else module.figure(table, drawing)
             draw_chart(chart).write(Path(layout.figure(f"{analysis}-{dialogues}")))
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from daitir.tuning import HardNegatives
 
-FIRST_WEIGHTS = (1.0, 1.0, 1.0, 0.5, 0.2)
+FIRST_WEIGHTS = (1.0, 1.0, 1.0, 0.5, 0.2)  # of `tuning.TERMS`
 
 
 class Views(NamedTuple):
