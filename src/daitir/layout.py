@@ -178,5 +178,6 @@ def place_of(path: Path) -> str | None:
 
     The last parts of the path tell: where the results folder itself lies does not matter.
     """
-    found = [match[0].lstrip("/") for place in _places() if (match := place.search(Path(path).as_posix()))]
+    name = Path(path).as_posix()
+    found = [match[0].lstrip("/") for place in _places() if (match := place.search(name))]
     return max(found, key=len, default=None)
