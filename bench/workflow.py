@@ -4,8 +4,9 @@
 and known to Snakemake as finished: how long does a run take that finds nothing to do?
 
 ``share``: a config is run in a folder of its own, on two cores. Each job's seconds are those of Snakemake's
-benchmark files; Python tells how long its imports took. What is no stage work: the seconds of Snakemake's own
-process, the start of each Python, imports. A core that has nothing to do spends nothing.
+benchmark files; each Python tells how long it lived between its start and its end, and how long its imports
+took. What is no stage work: the seconds of Snakemake's own process, of each job what is not its Python's life
+(shells, the start, the end), and imports. A core that has nothing to do spends nothing.
 """
 
 import argparse
@@ -28,7 +29,15 @@ from daitir.planning import Plan
 from daitir.planning.inventory import Inventory
 
 IMPORTED = re.compile(r"^import time:\s+(\d+) \|", re.MULTILINE)
+LIVED = re.compile(r"^lived: (\S+)$", re.MULTILINE)
 MICROSECONDS = 1e6
+SITE = """
+import atexit, sys, time
+
+if "".join(sys.orig_argv[1:3]).startswith("-mdaitir."):
+    begin = time.perf_counter()
+    atexit.register(lambda: print(f"lived: {time.perf_counter() - begin}", file=sys.stderr))
+"""  # is run before all else that a Python does, and its last function after all else
 
 
 def call_of(folder: Path, *arguments: str) -> list[str]:
@@ -85,19 +94,25 @@ def measure_share(config: Path, folder: Path | None) -> Iterator[Row]:
         wall = time.perf_counter() - start
         results = place / yaml.safe_load(config.read_text())["results"]
         jobs = [seconds_in(path) for path in (results / "benchmarks").rglob("*.tsv")]
-        imports = sum(_imports(path) for path in (results / "logs").rglob("*.log"))
-    starts = len(jobs) * seconds(lambda: subprocess.run([sys.executable, "-c", ""], check=True), repeats=5)
-    share = (own + starts + imports) / (own + sum(jobs))
+        logs = [path.read_text(errors="replace") for path in (results / "logs").rglob("*.log")]
+    lives = [float(lived) for log in logs for lived in LIVED.findall(log)]
+    if len(lives) != len(jobs):
+        raise SystemExit(f"{len(jobs)} jobs, but {len(lives)} told how long they lived")
+    ends = sum(jobs) - sum(lives)
+    imports = sum(int(spent) for log in logs for spent in IMPORTED.findall(log)) / MICROSECONDS
+    share = (own + ends + imports) / (own + sum(jobs))
     figures = (
-        f"{wall:.0f} s on two cores; {len(jobs)} jobs of {sum(jobs):.0f} core seconds,"
-        f" {starts + imports:.0f} of them start and imports; Snakemake itself {own:.0f}; {config.name}"
+        f"{wall:.0f} s on two cores; {len(jobs)} jobs of {sum(jobs):.0f} core seconds, {imports:.0f} of them"
+        f" imports, {ends:.0f} start and end; Snakemake itself {own:.0f}; {config.name}"
     )
     yield Row("share of a run that is no stage work", "core seconds spent", share, "at most 0.15", figures)
 
 
 def seconds_of_snakemake(folder: Path, *arguments: str) -> float:
     """Run the workflow in a folder; return the processor's seconds of Snakemake itself, without its jobs."""
-    environment = os.environ | {"PYTHONPROFILEIMPORTTIME": "1"}
+    (folder / "site").mkdir()
+    (folder / "site/sitecustomize.py").write_text(SITE)
+    environment = os.environ | {"PYTHONPROFILEIMPORTTIME": "1", "PYTHONPATH": str(folder / "site")}
     with (folder / "said.log").open("w") as said:
         process = subprocess.Popen(call_of(folder, *arguments), env=environment, stdout=said, stderr=said)
         own = 0.0
@@ -112,10 +127,6 @@ def seconds_of_snakemake(folder: Path, *arguments: str) -> float:
 def _own_seconds(pid: int) -> float:
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")  # without those of its children
-
-
-def _imports(log: Path) -> float:
-    return sum(map(int, IMPORTED.findall(log.read_text(errors="replace")))) / MICROSECONDS
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ LAYERS = [
         "overlap",
         "ahead",
         "arithmetic",
+        "garbage",
         "charts",
     },
     {

@@ -104,12 +104,26 @@ def linked_copy(source: Path, target: Path) -> Path:
 
 
 def foreign(folder: Path, whole: Path, without: AbstractSet[str] = frozenset()) -> list[str]:
-    """Return the visible files of results that are not, byte for byte, those of the whole folder."""
+    """Return the visible files of results that are not, byte for byte, those of the whole folder.
+
+    A run may be at work there: an output that Snakemake removes meanwhile, as it does when a job was killed
+    after its outputs stood, is none of them.
+    """
     return sorted(
         name
         for name, path in files_of(folder, without).items()
-        if not any(part.startswith(".") for part in Path(name).parts) and not same(path, whole / name)
+        if not any(part.startswith(".") for part in Path(name).parts) and _is_foreign(path, whole / name)
     )
+
+
+def _is_foreign(path: Path, twin: Path) -> bool:
+    if same(path, twin):
+        return False
+    try:
+        found = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    return not twin.exists() or found != twin.read_bytes()
 
 
 def torn(job: Job, folder: Path, whole: Path) -> list[str]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.cluster.slurm import wait_until
 from tests.faults.jobs import RESULTS, differences, foreign, left_over, linked_copy, torn
 from tests.faults.ledger import STAGES, record
 
@@ -25,8 +26,18 @@ class Disk(NamedTuple):
     folder: Path
 
     def remount(self, options: str) -> None:
-        """Make it larger, smaller, or read-only."""
-        subprocess.run(["mount", "-o", f"remount,{options}", str(self.folder)], check=True)
+        """Make it larger, smaller, or read-only, as soon as nothing is open there.
+
+        A program that another thread starts at this moment has what this one had open until it is replaced.
+        """
+        command = ["mount", "-o", f"remount,{options}", str(self.folder)]
+
+        def is_done() -> bool:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert not done.returncode or "busy" in done.stderr, done.stderr
+            return not done.returncode
+
+        wait_until(is_done, f"nothing is open on {self.folder}")
 
     @property
     def used(self) -> int:

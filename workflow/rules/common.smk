@@ -3,6 +3,7 @@ from pathlib import Path
 from daitir.config import load_config, require_files
 from daitir.errors import DaitirError
 from daitir.fetch import BENCHMARKS
+from daitir.garbage import look_seldom
 from daitir.planning import Plan, jobs_use_this_python, one_of
 from daitir.planning.resources import gigabytes, hours
 from daitir.planning.snapshot import config_of_run
@@ -10,6 +11,7 @@ from daitir.provenance import code_revision
 from daitir.roots import allow_links
 from snakemake.exceptions import WorkflowError
 
+look_seldom()
 jobs_use_this_python(Path(workflow.basedir) / "src")
 
 try:
