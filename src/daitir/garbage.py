@@ -12,6 +12,6 @@ OBJECTS_BETWEEN = 10_000  # Python's own: 700
 
 
 def look_seldom() -> None:
-    """Let this process look for garbage seldom and not at all when it ends; all else of its end is as ever."""
+    """Let this process look for garbage seldom, and not at all when it ends."""
     gc.set_threshold(OBJECTS_BETWEEN)
     atexit.register(gc.freeze)
