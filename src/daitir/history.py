@@ -1,12 +1,16 @@
 """History of a training: how it went, one row an epoch."""
 
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-import pandas as pd
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import pyarrow as pa
 
 from daitir.tables import column_names, read_table, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HITS = "hits_at_10"
 SCHEMA = pa.schema(

@@ -6,10 +6,16 @@ a bootstrap over dialogues its interval. Ranks are 1-based and 1 is best.
 Shape suffixes: D dialogues, R rounds.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from daitir.errors import DaitirError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def rank_matrix(frame: pd.DataFrame, column: str = "rank") -> pd.DataFrame:

@@ -1,12 +1,16 @@
 """History of a tuning: how it went, one row an epoch; row 0 is the encoder as it was."""
 
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-import pandas as pd
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import pyarrow as pa
 
 from daitir.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = pa.schema(
     [
