@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from daitir.fusions.trained import build_network
 from daitir.fusions.training.data import is_held_out, split
 from daitir.fusions.training.measures import retrieval_quality
 from daitir.fusions.training.objective import contrastive_loss
-from daitir.fusions.training.optimiser import build_optimiser, learning_rate_at
+from daitir.fusions.training.optimiser import AdamW, build_optimiser, learning_rate_at
 from daitir.fusions.training.trainer import Trainer, plan_steps
 from daitir.samples import read_samples
 from tests.sample_files import World, write_world
@@ -62,6 +64,36 @@ def test_no_decay_on_one_dimension():
     assert [tuple(weight.shape) for weight in decays["params"]] == [(2, 3)]
     assert sorted(tuple(weight.shape) for weight in stays["params"]) == [(), (2,), (2,), (2,)]
     assert (decays["weight_decay"], stays["weight_decay"]) == (0.05, 0.0)
+
+
+def trained(optimiser_class):
+    """Return what some steps leave of weights and of the optimiser, which is saved and loaded between."""
+    torch.manual_seed(0)
+    network = nn.Linear(8, 4)
+    optimiser = optimiser_class(network.parameters(), lr=0.1, weight_decay=0.05, fused=True)
+    for _ in range(5):
+        network(torch.randn(16, 8)).square().sum().backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        optimiser.load_state_dict(optimiser.state_dict())
+    states = [value for state in optimiser.state_dict()["state"].values() for value in state.values()]
+    return [weight.detach() for weight in network.parameters()] + states
+
+
+def test_the_optimiser_is_that_of_torch():
+    """Every step leaves the same bits."""
+    ours, theirs = trained(AdamW), trained(torch.optim.AdamW)
+    assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+def test_the_optimiser_loads_no_compiler():
+    """torch's compiler takes more than a second to import, and trains nothing."""
+    code = (
+        "import sys; from tests.test_training import AdamW, trained; trained(AdamW);"
+        " sys.exit('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("step", "rate"), [(0, 0.5), (1, 1.0), (2, 1.0), (6, 0.5), (10, 0.0)])

@@ -1,10 +1,21 @@
 """The optimiser and its schedule: AdamW, warm-up, cosine, and the moving average of what it finds."""
 
+import inspect
 import math
 
+import torch
 from torch import nn
-from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+
+class AdamW(torch.optim.AdamW):
+    """torch's AdamW without what hides it from torch's compiler: that would import the compiler first."""
+
+    add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+    zero_grad = inspect.unwrap(torch.optim.AdamW.zero_grad)
+    state_dict = inspect.unwrap(torch.optim.AdamW.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.AdamW.load_state_dict)
 
 
 def build_optimiser(network: nn.Module, learning_rate: float, weight_decay: float) -> AdamW:
