@@ -152,8 +152,8 @@ def test_image_of_a_sample_is_the_mean(samples):
     (data, _), (first, _) = halves(samples), halves(samples, images=1)
     row = int(np.flatnonzero(samples.target_M == data.target_M[0].item())[0])
     mean = samples.images_MKD[row].mean(axis=0)
-    np.testing.assert_allclose(data.images_MKD[0, 0], mean / np.linalg.norm(mean), rtol=1e-5)
-    np.testing.assert_allclose(first.images_MKD[0, 0], samples.images_MKD[row, 0], rtol=1e-5)
+    np.testing.assert_allclose(data.images_MKD[0, 0], mean / np.linalg.norm(mean), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(first.images_MKD[0, 0], samples.images_MKD[row, 0], rtol=1e-5, atol=1e-6)
 
 
 def test_every_epoch_draws_one_round_a_dialogue(samples):

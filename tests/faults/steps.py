@@ -95,5 +95,12 @@ class Steps:
 
 
 def read_notes(notes: Path) -> list[Step]:
-    """Return what a process noted, whether it lives or not."""
-    return [Step(*line.split("\t")) for line in notes.read_text().splitlines()]
+    """Return what a process noted, whether it lives or not, and the renames that it died too soon to note."""
+    steps = [Step(*line.split("\t")) for line in notes.read_text().splitlines()]
+    last = {step.path: step.what for step in steps if step.what != BEGUN}
+    unsaid = (Path(path) for path, what in last.items() if what == BEFORE)
+    return steps + [Step(AFTER, str(path)) for path in unsaid if _is_renamed(path)]
+
+
+def _is_renamed(path: Path) -> bool:
+    return path.exists() and not path.with_name(f".{path.name}.partial").exists()
