@@ -22,7 +22,7 @@ ROOT, WORLD = Path(__file__).resolve().parent.parent, Path("resources/mini")
 class Row:
     """One comparison: what was timed against what, their ratio, and what it has to be.
 
-    ``bound`` is such as "at most 1.1"; ``figures`` are the seconds or bytes behind the ratio.
+    ``bound`` is such as "at most 1.1", or nothing; ``figures`` are the seconds or bytes behind the ratio.
     """
 
     what: str
@@ -35,12 +35,14 @@ class Row:
     def holds(self) -> bool:
         """Whether the ratio is what it has to be."""
         kind, _, number = self.bound.rpartition(" ")
+        if not kind:
+            return True
         return self.ratio <= float(number) if kind == "at most" else self.ratio >= float(number)
 
     def __str__(self) -> str:
         """Return one line."""
-        met = "met" if self.holds else "NOT met"
-        return f"{self.what} against {self.against}: {self.ratio:.2f} ({self.bound}: {met}; {self.figures})"
+        met = f"{self.bound}: {'met' if self.holds else 'NOT met'}; " if self.bound else ""
+        return f"{self.what} against {self.against}: {self.ratio:.2f} ({met}{self.figures})"
 
 
 def seconds(work: Callable[[], Any], repeats: int = 1) -> float:
@@ -100,12 +102,6 @@ def make_dialogues(count: int) -> "list[Dialogue]":
     ]
 
 
-def _once(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 def peak_gigabytes() -> float:
     """Return the most memory that this process has used so far, in GiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -129,3 +125,9 @@ def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
     import numpy as np
 
     return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
+
+
+def _once(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

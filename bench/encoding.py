@@ -22,6 +22,7 @@ from bench.common import ROOT, WORLD, Row, in_turn, let_go_of_memory, make_world
 from PIL import Image
 from transformers import BlipConfig, BlipForImageTextRetrieval
 
+from daitir.compute import batches
 from daitir.corpora import write_corpus
 from daitir.encoders import Encoder, load_encoder
 from daitir.shards import Picture, write_shard
@@ -94,11 +95,11 @@ def measure(case: Case, folder: Path) -> Iterator[Row]:
     rows = [
         torch.from_numpy(model.read_pixels((case.images / name).read_bytes(), name)) for name in case.names
     ]
-    batches = [torch.stack(batch) for batch in batched(rows, options.encoder.batch_size)]
+    in_memory = [torch.stack(batch) for batch in batches(rows, options.encoder.batch_size)]
 
     @torch.inference_mode()
     def forward() -> None:
-        for pixels_BCHW in batches:
+        for pixels_BCHW in in_memory:
             model.image_features(pixels_BCHW)
 
     works = {
@@ -111,11 +112,6 @@ def measure(case: Case, folder: Path) -> Iterator[Row]:
             f"{ours:.2f} s and {bare:.2f} s; {len(case.names):,} images, {Path(options.encoder.model).name}"
         )
         yield Row(f"encode a {what}", "the model alone", ours / bare, "at most 1.1", figures)
-
-
-def batched(rows: list[torch.Tensor], size: int) -> Iterator[list[torch.Tensor]]:
-    """Yield the rows in batches."""
-    yield from (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def main() -> None:

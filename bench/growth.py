@@ -1,10 +1,13 @@
 """How cost grows: ``python -m bench.growth FIGURE.svg`` draws four plots, each with its fitted exponent.
 
 Ranking against candidates, training of ADaFuSE against dialogues, drawing against images, Snakemake's
-planning against jobs; everything on one thread. The exponent is the slope of log seconds over log size, so 1
-is proportional; what does not grow, such as the start of a program, makes it smaller.
+planning against jobs; everything on one thread, the faster of two calls. The exponent is the slope of log
+seconds over log size, so 1 is proportional; what does not grow, such as the start of a program, makes it
+smaller. FIGURE.json gets the numbers, the machine and the date.
 """
 
+import argparse
+import datetime
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +16,7 @@ from pathlib import Path
 import matplotlib
 import torch
 import yaml
-from bench.common import ROOT, component_of, exponent, parser_of, seconds
+from bench.common import ROOT, component_of, exponent, seconds
 from bench.generation import make_orders
 from bench.ranking import unit
 from bench.training import EXPERTS, HIDDEN, PROJECTION, WIDTH, make_data
@@ -29,10 +32,12 @@ from daitir.fusions.options import TrainOptions
 from daitir.fusions.training.trainer import Trainer
 from daitir.generators import DiffusersOptions
 from daitir.generators.diffusers import DiffusersGenerator
+from daitir.machine import describe_machine
 from daitir.plots import STYLE, svg_text
 from daitir.scoring import rank_targets
 
 Points = Iterator[tuple[int, float]]
+CALLS = 2
 
 
 def ranking(sizes: Sequence[int]) -> Points:
@@ -40,7 +45,7 @@ def ranking(sizes: Sequence[int]) -> Points:
     query_QD = unit(1024, WIDTH)
     for size in sizes:
         corpus_ND, target_Q = unit(size, WIDTH), torch.randint(size, (len(query_QD),))
-        yield size, seconds(lambda: rank_targets(query_QD, corpus_ND, target_Q), 2)  # noqa: B023
+        yield size, seconds(lambda: rank_targets(query_QD, corpus_ND, target_Q), CALLS)  # noqa: B023
 
 
 def training(sizes: Sequence[int]) -> Points:
@@ -51,7 +56,8 @@ def training(sizes: Sequence[int]) -> Points:
             network = Adafuse(WIDTH, PROJECTION, HIDDEN, EXPERTS, dropout=0.2)
             data, held_out = make_data(size), make_data(options.batch)
             epochs = Trainer(network, options, data, held_out, 0, Path(folder) / "state.pt").epochs()
-            yield size, seconds(lambda: next(epochs), 2)  # noqa: B023
+            next(epochs)
+            yield size, seconds(lambda: next(epochs), CALLS)  # noqa: B023
 
 
 def drawing(sizes: Sequence[int]) -> Points:
@@ -60,7 +66,7 @@ def drawing(sizes: Sequence[int]) -> Points:
     for size in sizes:
         orders = make_orders(size, options.seed)
         assert len(orders) == size
-        yield size, seconds(lambda: list(DiffusersGenerator(options).draw(orders)))  # noqa: B023
+        yield size, seconds(lambda: list(DiffusersGenerator(options).draw(orders)), CALLS)  # noqa: B023
 
 
 def planning(shards: Sequence[int]) -> Points:
@@ -79,7 +85,7 @@ def planning(shards: Sequence[int]) -> Points:
                 nonlocal said
                 said = snakemake(folder, "--dry-run", "--quiet", "rules", "--configfile", str(own))  # noqa: B023
 
-            spent = seconds(plan)
+            spent = seconds(plan, CALLS)
             yield jobs_in(said), spent
 
 
@@ -121,7 +127,7 @@ def _panel(axes: Axes, name: str, points: list[tuple[int, float]]) -> None:
 
 def main() -> None:
     """Measure and draw."""
-    parser = parser_of(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("figure", type=Path, help="where the figure goes, SVG")
     parser.add_argument("--only", choices=tuple(PLOTS), help="print one of them, draw nothing")
     call = parser.parse_args()
@@ -137,7 +143,8 @@ def main() -> None:
             print(f"{name}: exponent {exponent(*zip(*found[name], strict=True)):.2f}", flush=True)
     if call.only is None:
         call.figure.write_text(draw(found), encoding="utf-8")
-        call.figure.with_suffix(".json").write_text(json.dumps(found) + "\n", encoding="utf-8")
+        told = {"machine": describe_machine(), "date": str(datetime.date.today()), "seconds": found}
+        call.figure.with_suffix(".json").write_text(json.dumps(told) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

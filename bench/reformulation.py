@@ -1,11 +1,14 @@
 """Reformulation in batches against one dialogue at a time: ``python -m bench.reformulation``.
 
-The reformulate stage's chat model and asking, for query texts and prompts of whole dialogues; the other side
-asks the model's own ``generate`` for one text after the other, as a script does. The answers must agree. Then
-against the same stage reading every message from its first token, beginnings shared with others included.
+The reformulate stage's chat model and asking, for query texts and prompts of whole dialogues, against scripts
+that ask the model's own ``generate``, dialogue by dialogue: one text after the other, as interactive systems
+do, or the texts of a dialogue's rounds in one batch and then all their prompts in another. Equal messages are
+asked once by the stage, again and again by the scripts. The answers must agree. Then against the same stage
+reading every message from its first token, beginnings shared with others included.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -15,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from daitir.chat.answers import clean
 from daitir.chat.transformers import TransformersChat
 from daitir.dialogues import Dialogue
-from daitir.queries import Query
+from daitir.queries import Query, query_key
 from daitir.reformulators import TransformersOptions, Work
 from daitir.reformulators.chat import ChatReformulator
 from daitir.reformulators.templates import Templates
@@ -23,60 +26,70 @@ from daitir.reformulators.templates import Templates
 REPEATS = 3
 
 
-class OneByOne:
-    """A script that asks for one text after the other."""
+Answers = dict[str, tuple[str, tuple[str, ...]]]
 
-    def __init__(self, options: TransformersOptions) -> None:
-        self.options = options
+
+class Script:
+    """A script that goes from dialogue to dialogue; ``together``: with the rounds of each in one batch."""
+
+    def __init__(self, options: TransformersOptions, together: bool) -> None:
+        self.options, self.together = options, together
         self.templates = Templates(options.query_template, options.prompt_template)
-        self.tokenizer = AutoTokenizer.from_pretrained(options.model)
+        self.tokenizer = AutoTokenizer.from_pretrained(options.model, padding_side="left")
         self.model = AutoModelForCausalLM.from_pretrained(options.model).to(options.device).eval()
 
-    @torch.inference_mode()
-    def ask(self, message: str) -> str:
-        """Return the answer to a message."""
-        chat = [{"role": "user", "content": message}]
-        text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        given = self.tokenizer(text, add_special_tokens=False, return_tensors="pt").to(self.options.device)
-        written = self.model.generate(
-            **given, max_new_tokens=self.options.max_new_tokens, do_sample=False, pad_token_id=0
-        )
-        return clean(self.tokenizer.decode(written[0, given.input_ids.shape[1] :], skip_special_tokens=True))
-
-    def queries(self, dialogues: list[Dialogue]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    def answers(self, dialogues: list[Dialogue]) -> Answers:
         """Return query text and prompts of each query by its key."""
-        found = {}
+        found: Answers = {}
         for dialogue in dialogues:
-            for round_ in range(len(dialogue.turns)):
-                text = self.ask(self.templates.query_message(dialogue, round_))
-                prompts = [
-                    self.ask(self.templates.prompt_message(text, k))
-                    for k in range(1, self.options.prompts + 1)
-                ]
-                found[f"{dialogue.dialogue_id}_r{round_}"] = text, tuple(prompts)
+            rounds, numbers = range(len(dialogue.turns)), range(1, self.options.prompts + 1)
+            texts = self._ask([self.templates.query_message(dialogue, round_) for round_ in rounds])
+            asked = [self.templates.prompt_message(text, k) for text in texts for k in numbers]
+            prompts = iter(self._ask(asked))
+            for round_, text in zip(rounds, texts, strict=True):
+                found[query_key(dialogue.dialogue_id, round_)] = text, tuple(islice(prompts, len(numbers)))
         return found
 
+    def _ask(self, messages: list[str]) -> list[str]:
+        if self.together:
+            return self._generate(messages)
+        return [answer for message in messages for answer in self._generate([message])]
 
-def measure(options: TransformersOptions, count: int) -> Iterator[Row]:
+    @torch.inference_mode()
+    def _generate(self, messages: list[str]) -> list[str]:
+        chats = [[{"role": "user", "content": message}] for message in messages]
+        texts = self.tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
+        given = self.tokenizer(texts, add_special_tokens=False, padding=True, return_tensors="pt")
+        written = self.model.generate(
+            **given.to(self.options.device), max_new_tokens=self.options.max_new_tokens, do_sample=False
+        )
+        answers = written[:, given.input_ids.shape[1] :]
+        return [clean(text) for text in self.tokenizer.batch_decode(answers, skip_special_tokens=True)]
+
+
+def measure(options: TransformersOptions, count: int, repeats: int = REPEATS) -> Iterator[Row]:
     """Yield the rows."""
     dialogues = make_dialogues(count)
     work = [(dialogue, list(range(len(dialogue.turns)))) for dialogue in dialogues]
-    naive, known, found = OneByOne(options), dict[str, tuple[str, tuple[str, ...]]](), list[Query]()
-
-    def one_by_one() -> None:
-        known.update(naive.queries(dialogues))
+    scripts = [Script(options, together) for together in (False, True)]
+    answers, found = [Answers(), Answers()], list[Query]()
 
     def in_batches() -> None:
         found[:] = ChatReformulator(options, None).reformulate(work)
 
-    ours, loop = in_turn(in_batches, one_by_one, repeats=1)
-    same = sum(known[query.key] == (query.query_text, query.prompts) for query in found)
-    figures = f"{ours:.1f} s and {loop:.1f} s; {count} dialogues, {same} of {len(found)} queries the same"
-    yield Row("reformulate", "one dialogue at a time", loop / ours, "at least 4", figures)
-    yield beginnings_row(options, work, found)
+    def run(number: int) -> None:
+        answers[number] = scripts[number].answers(dialogues)
+
+    ours, *loops = in_turn(in_batches, lambda: run(0), lambda: run(1), repeats=repeats)
+    ways = {"one text after the other": "at least 4", "a dialogue in two batches": ""}
+    for (way, bound), loop, known in zip(ways.items(), loops, answers, strict=True):
+        same = sum(known[query.key] == (query.query_text, query.prompts) for query in found)
+        figures = f"{ours:.1f} s and {loop:.1f} s; {count} dialogues, {same} of {len(found)} queries the same"
+        yield Row("reformulate", f"dialogue by dialogue, {way}", loop / ours, bound, figures)
+    yield beginnings_row(options, work, found, repeats)
 
 
-def beginnings_row(options: TransformersOptions, work: Work, known: list[Query]) -> Row:
+def beginnings_row(options: TransformersOptions, work: Work, known: list[Query], repeats: int) -> Row:
     """Return what it gains to read shared beginnings once; ``known`` are the queries that must come out."""
     read, found = [0, 0], list[Query]()
 
@@ -94,7 +107,7 @@ def beginnings_row(options: TransformersOptions, work: Work, known: list[Query])
         chat.model.register_forward_pre_hook(count, with_kwargs=True)
         found[:] = reformulator.reformulate(work)
 
-    whole, shared = in_turn(lambda: ask(False), lambda: ask(True), repeats=REPEATS)
+    whole, shared = in_turn(lambda: ask(False), lambda: ask(True), repeats=repeats)
     figures = (
         f"{shared:.1f} s and {whole:.1f} s; {read[True]:,} of {read[False]:,} tokens of messages read,"
         f" {sum(map(known.__contains__, found))} of {len(known)} queries the same"

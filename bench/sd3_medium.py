@@ -1,9 +1,9 @@
 """Stable Diffusion 3 medium's true architecture with random weights: ``python -m bench.sd3_medium FOLDER``.
 
 For measurements where nobody may or can fetch the weights. The sizes are those that its authors publish in
-the model's configuration files; the tokenizers are mini's, whose tokens all stand in the larger vocabularies.
-T5 is left out, as the pipeline allows: its embeddings are zeros of the same shape, so that drawing costs the
-same. ``--small`` divides the sizes, to try the script on any machine.
+the model's configuration files; the tokenizers are mini's, whose tokens all stand in the larger vocabularies,
+with CLIP's 77 places. T5 is left out, as the pipeline allows: its embeddings are zeros of the same shape, so
+that drawing costs the same. ``--small`` divides the sizes, to try the script on any machine.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bench.common import ROOT
 from diffusers import (
     AutoencoderKL,
     FlowMatchEulerDiscreteScheduler,
@@ -21,7 +22,8 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
-MINI = Path("resources/models/mini-sd3")
+MINI = ROOT / "resources/models/mini-sd3"
+PLACES = 77  # of CLIP, for a text
 
 
 def make_parts(small: int) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def _clip(width: int, layers: int, heads: int, inner: int, activation: str) -> C
         num_attention_heads=heads,
         intermediate_size=inner,
         hidden_act=activation,
-        max_position_embeddings=77,
+        max_position_embeddings=PLACES,
     )
     return CLIPTextModelWithProjection(config)
 
@@ -85,6 +87,9 @@ def write_model(folder: Path, small: int) -> None:
     of_mini = json.loads((MINI / "model_index.json").read_text())
     for name in ("tokenizer", "tokenizer_2"):
         shutil.copytree(MINI / name, folder / name)
+        settings = folder / name / "tokenizer_config.json"
+        told = json.loads(settings.read_text()) | {"model_max_length": PLACES}
+        settings.write_text(json.dumps(told, indent=2) + "\n")
         index[name] = of_mini[name]
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
 

@@ -3,26 +3,13 @@
 One measure of one system on a benchmark: 2,064 dialogues, 11 rounds side by side.
 """
 
-import time
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
+from bench.common import seconds
 from scipy import stats
 
 from daitir.statistics import draw_signs, mean_interval, resample, sign_flip
 
 DIALOGUES, ROUNDS, RESAMPLES, FLIPS = 2064, 11, 2000, 9999
-
-
-def seconds(work: Callable[[], Any]) -> float:
-    """Seconds of the fastest of three calls."""
-    spent = []
-    for _ in range(3):
-        start = time.perf_counter()
-        work()
-        spent.append(time.perf_counter() - start)
-    return min(spent)
 
 
 def mean(values: np.ndarray, axis: int) -> np.ndarray:
@@ -49,7 +36,7 @@ def main() -> None:
         ),
     }
     for name, (ours, theirs) in pairs.items():
-        own, other = seconds(ours), seconds(theirs)
+        own, other = seconds(ours, repeats=3), seconds(theirs, repeats=3)
         print(f"{name:14} ours {own:6.3f} s   SciPy {other:6.3f} s   ratio {other / own:5.1f}")
 
 

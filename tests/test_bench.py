@@ -59,8 +59,8 @@ def test_models(tmp_path):
     orders = generation.of_dialogues(drawing, asking, 1)
     assert len(orders) == 11 * drawing.images
     assert names_of(generation.measure(drawing, orders[:3])) == ["generate"]
-    rows = list(reformulation.measure(asking, 1))
-    assert names_of(rows) == ["reformulate", "reformulate"]
+    rows = list(reformulation.measure(asking, 1, repeats=1))
+    assert names_of(rows) == ["reformulate", "reformulate", "reformulate"]
     assert all("11 of 11 queries the same" in row.figures for row in rows)
 
 

@@ -23,10 +23,8 @@ Item = TypeVar("Item")
 UNLOADABLE = (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError, ArithmeticError)
 FEWEST_ROWS_ON_CPU = 4
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-BLOCK_KEPT, END_KEPT = (
-    2**25,
-    2**28,
-)  # bytes of a block, the most that every glibc takes; of the heap's free end
+BLOCK_KEPT = 2**25  # bytes of a block, the most that every glibc takes
+END_KEPT = 2**28  # bytes of the heap's free end
 SIGNS_OF_NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")  # some come without a class
 
 

@@ -88,12 +88,12 @@ def write_features(
     matrix = np.asarray(matrix, dtype=np.float32)
     require_row_a_key(keys, matrix, path)
     names, matrix, truncated = _sorted(_names_of(keys), matrix, truncated)
-    text = h5py.string_dtype("utf-8", names.dtype.itemsize)
+    fixed_text = h5py.string_dtype("utf-8", names.dtype.itemsize)
     with ThreadPoolExecutor(1) as beside:  # the vectors are checked while they are written
         checked = beside.submit(require_unit_rows, names, matrix, path)
         with atomic(path) as partial, new_store(partial, MATRIX, matrix, checked.result) as store:
             store.attrs["provenance"] = seal(record, path, _content(names, checked.result(), truncated))
-            store.create_dataset("keys", data=names.astype(text), track_times=False)
+            store.create_dataset("keys", data=names.astype(fixed_text), track_times=False)
             if truncated is not None:
                 store.create_dataset("truncated", data=truncated, track_times=False)
 

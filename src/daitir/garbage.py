@@ -8,7 +8,7 @@ end can be longer than its work (a second or two). So it looks seldom, and the e
 import atexit
 import gc
 
-OBJECTS_BETWEEN = 10_000  # Python's own: 700
+OBJECTS_BETWEEN = 10_000  # Python 3.11's own: 700
 
 
 def look_seldom() -> None:

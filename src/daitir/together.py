@@ -7,10 +7,11 @@ target's score than this is decided. The few that are closer, and those that may
 again as `rank_targets` scores them; what comes back is what it returns for each system, to the last bit.
 
 Shape suffixes: M queries, N candidates, D feature, Q queries of a block, G blocks of candidates, T the best,
-P pairs of query and candidate, X queries of all sums.
+P pairs of query and candidate, C those close to the target, B those of the best, X queries of all sums.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,6 +36,20 @@ WORTHWHILE = 10_000  # candidates
 SURPLUS = 4  # kept beyond the best: by summed scores their order is not yet sure
 TOGETHER = 8  # blocks of candidates in a group: their scores of three systems lie in the cache
 AT_ONCE = 512  # pairs whose products lie in memory together
+
+
+class Unsure(NamedTuple):
+    """Pairs whose scores must be known to the bit: candidates close to the target, and those of the best."""
+
+    row_C: Tensor
+    place_C: Tensor
+    place_QT: Tensor
+    is_wanted_QT: Tensor
+
+    def pairs(self) -> tuple[Tensor, Tensor]:
+        """Return query and candidate of each pair, the close ones first."""
+        row_B, column_B = self.is_wanted_QT.nonzero(as_tuple=True)
+        return torch.cat([self.row_C, row_B]), torch.cat([self.place_C, self.place_QT[row_B, column_B]])
 
 
 class Mixed:
@@ -80,16 +95,13 @@ class Mixed:
             self.open.append((row[is_open], place[is_open]))
         self.near = []
 
-    def pairs(self, target_Q: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the pairs whose scores must be known to the bit: close to the target, or of the best."""
-        approx_QT, self.place_QT = self.best.standing()
-        self.is_wanted_QT = self._wanted(approx_QT.double())
-        told_Q = self.close.is_told_Q
+    def unsure(self, target_Q: Tensor) -> Unsure:
+        """Return the pairs whose scores must be known to the bit."""
+        approx_QT, place_QT = self.best.standing()
+        is_wanted_QT = self._wanted(approx_QT.double())
         row_P, place_P = (torch.cat(column) for column in zip(*self.open, strict=True))
-        keep_P = told_Q[row_P] & (place_P != target_Q[row_P])
-        self.row_P, place_P = row_P[keep_P], place_P[keep_P]
-        row_B, column_B = self.is_wanted_QT.nonzero(as_tuple=True)
-        return torch.cat([self.row_P, row_B]), torch.cat([place_P, self.place_QT[row_B, column_B]])
+        keep_P = self.close.is_told_Q[row_P] & (place_P != target_Q[row_P])
+        return Unsure(row_P[keep_P], place_P[keep_P], place_QT, is_wanted_QT)
 
     def _wanted(self, approx_QT: Tensor) -> Tensor:
         """Tell which of those that were kept may be of the best, and forget where one that was not may be."""
@@ -100,16 +112,16 @@ class Mixed:
             self.close.forget(~(approx_QT[:, -1] < least_Q1.squeeze(1)))
         return (approx_QT >= least_Q1) & self.close.is_told_Q[:, None]
 
-    def standing(self, score_P: Tensor) -> tuple[Tensor, Standing]:
+    def standing(self, unsure: Unsure, score_P: Tensor) -> tuple[Tensor, Standing]:
         """Return the queries that are told, and where their targets stand, by the scores of the pairs."""
-        told_Q, aim_P = self.close.is_told_Q, self.target_score_Q[self.row_P]
-        near_P, best_B = score_P.split([len(aim_P), len(score_P) - len(aim_P)])
+        told_Q, aim_C = self.close.is_told_Q, self.target_score_Q[unsure.row_C]
+        near_C, best_B = score_P.split([len(aim_C), len(score_P) - len(aim_C)])
         less_Q, ties_Q = (
-            torch.bincount(self.row_P[is_so], minlength=len(told_Q))
-            for is_so in (near_P < aim_P, near_P == aim_P)
+            torch.bincount(unsure.row_C[is_so], minlength=len(told_Q))
+            for is_so in (near_C < aim_C, near_C == aim_C)
         )
-        packed_QT = torch.full_like(self.place_QT, torch.iinfo(torch.long).min)
-        packed_QT[self.is_wanted_QT] = pack(best_B, self.place_QT[self.is_wanted_QT])
+        packed_QT = torch.full_like(unsure.place_QT, torch.iinfo(torch.long).min)
+        packed_QT[unsure.is_wanted_QT] = pack(best_B, unsure.place_QT[unsure.is_wanted_QT])
         score_QT, place_QT = unpack(keep_best(packed_QT, self.top))
         columns = self.total - self.close.less_Q - less_Q, ties_Q, self.target_score_Q, place_QT, score_QT
         return told_Q.nonzero().squeeze(1), Standing(*(column[told_Q] for column in columns))
@@ -149,7 +161,8 @@ class Bundle:
 
     def standings(self, corpus_ND: Tensor | Candidates, target_Q: Tensor) -> list[tuple[Tensor, Standing]]:
         """Return of each system the queries that are told, and where their targets stand."""
-        pairs = [mixed.pairs(target_Q) for mixed in self.sums]
+        unsure = [mixed.unsure(target_Q) for mixed in self.sums]
+        pairs = [of_sum.pairs() for of_sum in unsure]
         # The sums of one query have many of the best in common, so they are scored side by side.
         query_XD = torch.stack([mixed.query_QD for mixed in self.sums], dim=1).flatten(0, 1)
         row_P = torch.cat([row_P * len(pairs) + number for number, (row_P, _) in enumerate(pairs)])
@@ -159,7 +172,10 @@ class Bundle:
             (torch.arange(self.count), Standing(*(column[: self.count] for column in block.standing())))
             for block in self.basis
         ]
-        return exact + [mixed.standing(score_P) for mixed, score_P in zip(self.sums, scores, strict=True)]
+        return exact + [
+            mixed.standing(of_sum, score_P)
+            for mixed, of_sum, score_P in zip(self.sums, unsure, scores, strict=True)
+        ]
 
 
 def rank_together(
