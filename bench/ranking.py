@@ -25,7 +25,7 @@ from daitir.scoring import rank_targets
 from daitir.standings import Standing
 from daitir.together import rank_together
 
-BATCH, AT_ONCE = 500, 1024  # queries whose scores lie in memory together: sorted, multiplied
+BATCH, AT_ONCE = 500, 512  # queries whose scores lie in memory together: sorted, multiplied
 UNSURE = 0.01  # of the ranks may differ
 RECORD = {"stage": "bench", "options": {}, "inputs": {}, "versions": {}}
 

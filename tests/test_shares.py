@@ -1,5 +1,7 @@
 """How much a system is of two others, and how far its scores may lie from theirs."""
 
+import torch
+
 from daitir.shares import Shares, rounding, sums_of_two
 from tests.summed import QUERIES, WIDTH, units, world
 
@@ -10,10 +12,11 @@ def test_summed_scores_lie_within_the_slack():
         queries, corpus_ND, _ = world(width=width)
         first, second = queries["text"], queries["image"]
         shares = Shares.of(queries["add"], first, second)
-        summed = shares.first_Q1 * (first @ corpus_ND.T) + shares.second_Q1 * (second @ corpus_ND.T)
-        off_Q = (summed - queries["add"] @ corpus_ND.T).abs().amax(dim=1)
-        assert (off_Q <= shares.slack_Q).all()
-        assert shares.slack_Q.median() < 3 * rounding(width + 16)
+        x, y = (second, first) if shares.is_swapped else (first, second)
+        summed = torch.addcmul(x @ corpus_ND.T, y @ corpus_ND.T, shares.ratio_Q1)
+        found_Q = (shares.unit_Q[:, None] * summed - queries["add"] @ corpus_ND.T).abs().amax(dim=1)
+        assert (found_Q <= shares.error).all()
+        assert shares.error.median() < 3 * rounding(width + 16)
 
 
 def test_two_systems_are_found_that_make_the_others():

@@ -2,26 +2,37 @@
 
 A greater score comes first, then a smaller place; NaN comes last.
 
-Shape suffixes: Q queries, N candidates, T the best that are kept, G blocks of candidates, L lanes.
+Shape suffixes: Q queries, N candidates, T the best that are kept, G blocks of candidates, L lanes,
+S stretches of a row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 LAST_PLACE = 0xFFFFFFFF
 LANES = 64  # columns that the best are looked for in
+STRETCHES = 4  # of a row of scores
 
 
 class Room(NamedTuple):
-    """Memory that all blocks of queries use: scores, the greatest of each lane, two counts, their flags."""
+    """Memory that all blocks of queries use: scores, the greatest of each lane, two counts, their flags.
+
+    What is counted is counted in each stretch of a row.
+    """
 
     scores_GQN: Tensor
     greatest_GQL: Tensor
-    counts_2GQ: Tensor
+    counts_2GQS: Tensor
     flags_QN: Tensor
+
+    def tally(self, number: int, which: int, flag: Callable[..., Tensor], bound_Q1: Tensor) -> None:
+        """Count what ``flag`` says of the scores of a block and a bound."""
+        flags_QN = flag(self.scores_GQN[number], bound_Q1, out=self.flags_QN)
+        torch.sum(flags_QN.unflatten(1, (STRETCHES, -1)), dim=2, out=self.counts_2GQS[which, number])
 
     @classmethod
     def of(cls, blocks: int, queries: int, candidates: int) -> "Room":
@@ -29,7 +40,7 @@ class Room(NamedTuple):
         return cls(
             torch.empty(blocks, queries, candidates),
             torch.empty(blocks, queries, LANES),
-            torch.empty(2, blocks, queries),
+            torch.empty(2, blocks, queries, STRETCHES),
             torch.empty(queries, candidates),
         )
 
@@ -49,18 +60,25 @@ class Best:
         self.found: list[tuple[Tensor, Tensor]] = []
         self.waiting = 0
 
-    def look(self, number: int) -> None:
-        """Note the greatest score of each lane of a block."""
+    def look(self, number: int, size: int) -> None:
+        """Note the greatest score of each lane of a block that holds so many candidates."""
         if self.top:
-            lanes_QRL = self.room.scores_GQN[number].unflatten(-1, (-1, LANES))
+            scores_QN = self.room.scores_GQN[number]
+            if size < scores_QN.shape[1]:  # what fills it is in no lane
+                scores_QN = F.pad(scores_QN[:, :size], (0, scores_QN.shape[1] - size), value=-torch.inf)
+            lanes_QRL = scores_QN.unflatten(-1, (-1, LANES))
             torch.amax(lanes_QRL, dim=1, out=self.room.greatest_GQL[number])
 
     def take(self, start: int, counts: Sequence[int]) -> None:
         """Take in blocks that were looked at: candidates from ``start`` on, so many in each."""
-        first, width = 0, self.room.scores_GQN.shape[2]
-        while self.top and self.packed_QT.shape[1] < self.top + self.surplus and first < len(counts):
+        first, width, wanted = 0, self.room.scores_GQN.shape[2], self.top + self.surplus
+        if self.top and not self.packed_QT.shape[1] and self._begin(len(counts)):
+            self._find(start, 0, len(counts))
+            self._merge()
+            return
+        while self.top and self.packed_QT.shape[1] < wanted and first < len(counts):
             scores_QN = self.room.scores_GQN[first, :, : counts[first]]
-            self._keep(best_of(scores_QN, start + first * width, self.top + self.surplus))
+            self._keep(best_of(scores_QN, start + first * width, wanted))
             first += 1
         if self.top and first < len(counts):
             self._find(start, first, len(counts))
@@ -69,6 +87,19 @@ class Best:
         """Return the scores and the places of the best, the best first."""
         self._merge()
         return unpack(self.packed_QT)
+
+    def _begin(self, blocks: int) -> bool:
+        """Tell whether lanes of the first blocks hold enough for a bound, and set it.
+
+        As many lanes as are kept have a score that is not below it, so as many scores are not.
+        """
+        if self.top + self.surplus > LANES:
+            return False
+        greatest_QL = self.room.greatest_GQL[:blocks].amax(dim=0)
+        known_QL = torch.where(greatest_QL.isnan(), -torch.inf, greatest_QL)
+        bound_Q = known_QL.topk(self.top + self.surplus, dim=1, sorted=False).values.amin(dim=1)
+        self.last_Q = torch.nextafter(bound_Q, torch.tensor(-torch.inf))
+        return bool(bound_Q.isfinite().all())
 
     def _find(self, start: int, first: int, last: int) -> None:
         """Put by what may be among the best. Most lanes hold nothing; the others are looked at."""

@@ -1,12 +1,13 @@
 """Candidates that summed scores set before or behind the target, and those too close to it to tell.
 
-Shape suffixes: Q queries, N candidates, G blocks of candidates, H rows that hold what is close, P pairs.
+Shape suffixes: Q queries, G blocks of candidates, S stretches of a row, H those that hold what is close, C
+candidates of a stretch, P pairs.
 """
 
 import torch
 from torch import Tensor
 
-from daitir.best import Room
+from daitir.best import STRETCHES, Room
 
 
 class Close:
@@ -31,22 +32,26 @@ class Close:
 
     def count(self, number: int, room: Room) -> None:
         """Count a block of scores in the room: those that are less, and those that are not more."""
-        scores_QN, flags_QN, counts_2Q = room.scores_GQN[number], room.flags_QN, room.counts_2GQ[:, number]
-        torch.sum(torch.lt(scores_QN, self.low_Q1, out=flags_QN), dim=1, out=counts_2Q[0])
-        torch.sum(torch.le(scores_QN, self.high_Q1, out=flags_QN), dim=1, out=counts_2Q[1])
+        room.tally(number, 0, torch.lt, self.low_Q1)
+        room.tally(number, 1, torch.le, self.high_Q1)
 
     def take(self, blocks: int, room: Room) -> tuple[Tensor, Tensor]:
         """Take in what was counted of some blocks; return queries and places of what is close to targets."""
-        less_GQ, most_GQ = room.counts_2GQ[:, :blocks]
-        close_GQ = most_GQ - less_GQ
-        self.less_Q += less_GQ.sum(dim=0).long()
-        self.close_Q += close_GQ.sum(dim=0).long()
+        less_GQS, most_GQS = room.counts_2GQS[:, :blocks]
+        close_GQS = most_GQS - less_GQS
+        self.less_Q += less_GQS.sum(dim=(0, 2)).long()
+        self.close_Q += close_GQS.sum(dim=(0, 2)).long()
         self.forget(self.close_Q > self.most)
-        block_H, row_H = (close_GQ * self.is_told_Q).nonzero(as_tuple=True)
-        scores_HN = room.scores_GQN[block_H, row_H]
-        near_HN = (scores_HN >= self.low_Q1[row_H]) & (scores_HN <= self.high_Q1[row_H])
-        # Most hold nothing: eight are looked at as one number.
-        word_P, eighth_P = near_HN.view(torch.long).nonzero(as_tuple=True)
-        pair_P, bit_P = near_HN.unflatten(1, (-1, 8))[word_P, eighth_P].nonzero(as_tuple=True)
-        from_H = word_P[pair_P]
-        return row_H[from_H], block_H[from_H] * scores_HN.shape[1] + eighth_P[pair_P] * 8 + bit_P
+        block_H, row_H, stretch_H = (close_GQS * self.is_told_Q[:, None]).nonzero(as_tuple=True)
+        scores_HC = room.scores_GQN.unflatten(2, (STRETCHES, -1))[block_H, row_H, stretch_H]
+        near_HC = (scores_HC >= self.low_Q1[row_H]) & (scores_HC <= self.high_Q1[row_H])
+        from_P, column_P = _true_places(near_HC)
+        first_H = (block_H * STRETCHES + stretch_H) * scores_HC.shape[1]
+        return row_H[from_P], first_H[from_P] + column_P
+
+
+def _true_places(flags_HC: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows and columns of what is true. Most is not, so eight are looked at as one number."""
+    row_W, word_W = flags_HC.view(torch.long).nonzero(as_tuple=True)
+    which_P, byte_P = flags_HC.unflatten(1, (-1, 8))[row_W, word_W].nonzero(as_tuple=True)
+    return row_W[which_P], word_W[which_P] * 8 + byte_P

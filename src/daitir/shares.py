@@ -13,6 +13,7 @@ from torch import Tensor
 UNIT = 2.0**-24  # half of a float32's last digit at 1
 LONGEST = 1 + 2.0**-10  # candidates are unit vectors: none is longer than this
 MOST = 8.0  # of a weight, and of the lengths of all that is summed
+LEAST = 2.0**-6  # of the greater weight
 SAMPLE, ENOUGH = 64, 0.75  # queries that tell which systems are sums, and how large a part of them has to be
 
 
@@ -25,35 +26,49 @@ def rounding(terms: int) -> float:
 
 
 class Shares(NamedTuple):
-    """A system as a sum of two others: the weights, and how far its scores may lie from the summed ones.
+    """A system as a sum of two others, a (x + ratio y); x is the first of the two unless ``is_swapped``.
 
-    Where a query is no sum its slack is infinite.
+    Scores are summed as those of x + ratio y: a, ``unit_Q``, times that is a score of the system, but for the
+    slack, which is told in the same unit. Where a query is no sum its slack is infinite.
     """
 
-    first_Q1: Tensor
-    second_Q1: Tensor
+    is_swapped: bool
+    ratio_Q1: Tensor
+    unit_Q: Tensor
     slack_Q: Tensor
 
     @classmethod
     def of(cls, query_QD: Tensor, first_QD: Tensor, second_QD: Tensor) -> "Shares":
         """Project each query q on those of the two others: q = a x + b y + r.
 
-        The float32 score of q is off by at most the rounding of D terms, of |q|; the weighted sum of the
-        scores of x and y by that of D + 3, of |a||x| + |b||y|; and r adds its own length. The bound is that
-        of D + 16 terms: what else is rounded (bounds to float32, this function in float64) is far less.
+        The float32 score of q is off by at most the rounding of D terms, of |q|; a times the sum of the
+        scores of x and y by that of D + 3, of |a x| + |b y|; and r adds its own length. The bound is that of
+        D + 16 terms: what else is rounded (bounds to float32, this function in float64) is far less.
         """
-        query, first, second = query_QD.double(), first_QD.double(), second_QD.double()
-        a_Q1, b_Q1 = (weight.float().double() for weight in _weights(query, first, second))
-        left = query - a_Q1 * first - b_Q1 * second
-        parts = [rows.norm(dim=1) for rows in (query, a_Q1 * first, b_Q1 * second)]
+        query, x, y = query_QD.double(), first_QD.double(), second_QD.double()
+        a_Q1, b_Q1 = _weights(query, x, y)
+        is_swapped = bool(b_Q1.nanmedian() > a_Q1.nanmedian())
+        if is_swapped:
+            x, y, a_Q1, b_Q1 = y, x, b_Q1, a_Q1
+        ratio_Q1 = (b_Q1 / a_Q1).float()
+        b_Q1 = a_Q1 * ratio_Q1
+        left = query - a_Q1 * x - b_Q1 * y
+        parts = [rows.norm(dim=1) for rows in (query, a_Q1 * x, b_Q1 * y)]
         mass_Q, left_Q = torch.stack(parts).sum(dim=0).clamp_min(1), left.norm(dim=1)
         # A mass of 1 or more, and weights that are bounded: then what underflows is far less. NaN is no sum.
-        off = rounding(query.shape[1] + 16)
-        is_bounded_Q = (mass_Q <= MOST) & (torch.cat([a_Q1, b_Q1], dim=1).abs() <= MOST).all(dim=1)
+        off, unit_Q = rounding(query.shape[1] + 16), a_Q1.squeeze(1)
+        is_bounded_Q = (
+            (mass_Q <= MOST) & (unit_Q >= LEAST) & (unit_Q <= MOST) & (b_Q1.squeeze(1).abs() <= MOST)
+        )
         is_sum_Q = is_bounded_Q & (left_Q <= off)
-        slack_Q = ((off * mass_Q + left_Q) * LONGEST).where(is_sum_Q, torch.inf)
-        a_Q1, b_Q1 = (weight_Q1.float().where(is_sum_Q[:, None], 0.0) for weight_Q1 in (a_Q1, b_Q1))
-        return cls(a_Q1, b_Q1, slack_Q)
+        slack_Q = ((off * mass_Q + left_Q) * LONGEST / unit_Q).where(is_sum_Q, torch.inf)
+        ratio_Q1, unit_Q = ratio_Q1.where(is_sum_Q[:, None], 0.0), unit_Q.where(is_sum_Q, 1.0)
+        return cls(is_swapped, ratio_Q1, unit_Q, slack_Q)
+
+    @property
+    def error(self) -> Tensor:
+        """How far the system's own scores may lie from what is summed."""
+        return self.slack_Q * self.unit_Q
 
 
 def _weights(query: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,7 +102,7 @@ def sums_of_two(queries: Mapping[str, Tensor]) -> list[str]:
     found: dict[tuple[int, float], list[str]] = {}
     for basis in combinations(some, 2):
         first, second = (some[name] for name in basis)
-        slacks = {name: Shares.of(some[name], first, second).slack_Q for name in some if name not in basis}
+        slacks = {name: Shares.of(some[name], first, second).error for name in some if name not in basis}
         sums = [name for name, slack_Q in slacks.items() if slack_Q.isfinite().double().mean() >= ENOUGH]
         if sums:
             found[len(sums), -sum(float(slacks[name].median()) for name in sums)] = [*basis, *sums]

@@ -52,12 +52,8 @@ def cuts_of(corpus_ND: Tensor, start: int = 0) -> Iterator[Cut]:
 
 
 def groups(cuts: Sequence[Cut], most: int = GROUP) -> Iterator[Sequence[Cut]]:
-    """Yield blocks in groups as large as all before them: so few are better than the best so far."""
-    first, before = 0, cuts[0].start // CANDIDATE_ROWS
-    while first < len(cuts):
-        size = min(most, max(1, before + first))
-        yield cuts[first : first + size]
-        first += size
+    """Yield blocks in groups of so many; in a later group few are better than the best so far."""
+    yield from (cuts[first : first + most] for first in range(0, len(cuts), most))
 
 
 class Block:
@@ -75,17 +71,13 @@ class Block:
             scores_QN = torch.mm(self.query_QD, cut.candidates_ND.T, out=self.room.scores_GQN[number])
             if cut.size < CANDIDATE_ROWS:
                 scores_QN[:, cut.size :] = torch.nan  # neither less nor equal nor among the best
-            self._count(scores_QN, self.room.counts_2GQ[:, number])
-            self.best.look(number)
-        counts_2Q = self.room.counts_2GQ[:, : len(group)].sum(dim=1).long()
+            self.room.tally(number, 0, torch.lt, self.target_score_Q[:, None])
+            self.room.tally(number, 1, torch.eq, self.target_score_Q[:, None])
+            self.best.look(number, cut.size)
+        counts_2Q = self.room.counts_2GQS[:, : len(group)].sum(dim=(1, 3)).long()
         self.less_Q += counts_2Q[0]
         self.ties_Q += counts_2Q[1]
         self.best.take(group[0].start, [cut.size for cut in group])
-
-    def _count(self, scores_QN: Tensor, counts_2Q: Tensor) -> None:
-        flags_QN, target_Q1 = self.room.flags_QN, self.target_score_Q[:, None]
-        torch.sum(torch.lt(scores_QN, target_Q1, out=flags_QN), dim=1, out=counts_2Q[0])
-        torch.sum(torch.eq(scores_QN, target_Q1, out=flags_QN), dim=1, out=counts_2Q[1])
 
     def standing(self) -> Standing:
         """Return where each target stands."""

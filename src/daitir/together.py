@@ -63,7 +63,7 @@ class Mixed:
     ) -> None:
         self.query_QD, self.shares, self.total, self.room = query_QD, shares, total, room
         self.target_score_Q, self.top = target_scores(query_QD, target_QD), min(top, total)
-        aim_Q = self.target_score_Q.double()
+        aim_Q = self.target_score_Q.double() / shares.unit_Q
         self.close = Close(aim_Q, shares.slack_Q, max(32, total // 256))
         self.best = Best(room, self.top, SURPLUS, 2 * shares.slack_Q)
         self.near: list[tuple[Tensor, Tensor]] = []
@@ -71,11 +71,12 @@ class Mixed:
 
     def add(self, group: Sequence[Cut], first_GQN: Tensor, second_GQN: Tensor) -> None:
         """Count blocks of candidates that follow each other, by the scores of the two others."""
-        for number in range(len(group)):
-            scores_QN = torch.mul(first_GQN[number], self.shares.first_Q1, out=self.room.scores_GQN[number])
-            scores_QN.addcmul_(second_GQN[number], self.shares.second_Q1)
+        whole_GQN, part_GQN = (second_GQN, first_GQN) if self.shares.is_swapped else (first_GQN, second_GQN)
+        for number, cut in enumerate(group):
+            out_QN, ratio_Q1 = self.room.scores_GQN[number], self.shares.ratio_Q1
+            torch.addcmul(whole_GQN[number], part_GQN[number], ratio_Q1, out=out_QN)
             self.close.count(number, self.room)
-            self.best.look(number)
+            self.best.look(number, cut.size)
         row_P, place_P = self.close.take(len(group), self.room)
         self.near.append((row_P, place_P + group[0].start))
         self.best.take(group[0].start, [cut.size for cut in group])
