@@ -47,7 +47,7 @@ def table_of(name: str, rows: list[Row]) -> str:
     command = f"`python -m {' '.join(CALLS[name])}`"
     lines = []
     for row in rows:
-        bound = row.bound if row.holds else f"{row.bound} (not met)"
+        bound = (row.bound or "–") if row.holds else f"{row.bound} (not met)"
         cells = [row.what, row.against, f"**{row.ratio:.2f}**", bound, row.figures, command, where]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -70,10 +70,10 @@ def renew(page: str, name: str, table: str) -> str:
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *CALLS], help="only these")
+    parser.add_argument("names", nargs="*", choices=[[], *CALLS], help="only these")  # [] is none given
     for name in parser.parse_args().names or CALLS:
-        page = renew(PAGE.read_text(encoding="utf-8"), name, table_of(name, measure(name)))
-        write_text(PAGE, page)
+        table = table_of(name, measure(name))
+        write_text(PAGE, renew(PAGE.read_text(encoding="utf-8"), name, table))
 
 
 if __name__ == "__main__":
