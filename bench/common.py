@@ -54,9 +54,8 @@ def in_turn(
     *works: Callable[[], Any],
     repeats: int = 5,
     before: Callable[[], Any] = lambda: None,
-    of_calls: Callable[[list[float]], float] = min,
 ) -> list[float]:
-    """Return the wall seconds of each piece of work, the fastest of some calls, or what ``of_calls`` says.
+    """Return the wall seconds of each piece of work, the fastest of some calls.
 
     The pieces are called in turn, so that a machine that slows down slows all of them; what is done
     ``before`` each does not count.
@@ -66,7 +65,7 @@ def in_turn(
         for work, times in zip(works, spent, strict=True):
             before()
             times.append(_once(work))
-    return [of_calls(times) for times in spent]
+    return [min(times) for times in spent]
 
 
 def let_go_of_memory() -> None:

@@ -1,6 +1,7 @@
 import torch
 
-from daitir.exact import full_blocks, one_thread
+from daitir import exact
+from daitir.exact import full_blocks, one_thread, rows_that_do
 
 
 def test_blocks_are_full():
@@ -18,3 +19,16 @@ def test_one_thread_is_given_back():
             raise KeyError
     except KeyError:
         assert torch.get_num_threads() == before
+
+
+def test_fewer_rows_do_only_with_the_same_bits(monkeypatch):
+    """As many as are tried where every block gives the same; all where a narrow one does not."""
+    monkeypatch.setattr(exact, "NARROWER", (16, 32))
+    with one_thread():
+        fewest = rows_that_do(32, 48, 7)
+        assert fewest in {16, 32}
+        kept = torch.Tensor.split
+        monkeypatch.setattr(
+            torch.Tensor, "split", lambda rows, size: [part + (size < 32) for part in kept(rows, size)]
+        )
+        assert rows_that_do.__wrapped__(32, 48, 7) == 32

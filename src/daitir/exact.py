@@ -7,9 +7,12 @@ another kernel). So every block is filled up to its full size.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import Tensor
+
+NARROWER = (64, 128, 256)  # rows that a block may do with, where few are needed
 
 
 @contextmanager
@@ -30,3 +33,19 @@ def full_blocks(count: int, rows: int) -> Iterator[tuple[Tensor, int]]:
     """
     for start in range(0, count, rows):
         yield torch.arange(start, start + rows).clamp_(max=count - 1), min(rows, count - start)
+
+
+@cache
+def rows_that_do(rows: int, candidates: int, width: int) -> int:
+    """Return the fewest rows in a block that have the bits they have among ``rows``, on this machine.
+
+    No library promises that for any shape, so it is looked at, with random vectors of that width.
+    """
+    random = torch.Generator().manual_seed(0)
+    query_QD = torch.randn(rows, width, generator=random)
+    candidate_DN = torch.randn(candidates, width, generator=random).T
+    full_QN = query_QD @ candidate_DN
+    for fewer in NARROWER:
+        if torch.equal(torch.cat([part_QD @ candidate_DN for part_QD in query_QD.split(fewer)]), full_QN):
+            return fewer
+    return rows

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from daitir.best import Room
-from daitir.exact import full_blocks, one_thread
+from daitir.exact import full_blocks, one_thread, rows_that_do
 from daitir.standings import CANDIDATE_ROWS, GROUP, QUERY_ROWS, Block, Standing, cuts_of, groups
 
 
@@ -85,13 +85,15 @@ def score_pairs(
 ) -> Tensor:
     """Score P pairs of a query and a candidate, each to the bit as `rank_targets` scores it.
 
-    The work is a block product for every 512 candidates that 512 queries have between them.
+    The work is a block product for every 512 candidates that 64 queries have between them, or as many
+    queries as have the bits of a full block.
     """
     score_P = query_QD.new_empty(len(row_P))
     row_P, order = row_P.sort()
     candidate_P, rows = candidate_P[order], torch.unique_consecutive(row_P)
     with one_thread():
-        for place_Q, count in full_blocks(len(rows), QUERY_ROWS):
+        together = rows_that_do(QUERY_ROWS, CANDIDATE_ROWS, query_QD.shape[1])
+        for place_Q, count in full_blocks(len(rows), together):
             row_Q = rows[place_Q]
             own_QD = query_QD[row_Q]
             first, last = torch.searchsorted(row_P, row_Q[[0, count - 1]] + torch.tensor([0, 1])).tolist()
