@@ -4,8 +4,9 @@
 which share of the card's own matrix rate that is; against a naive loop over the pipeline's call, one prompt
 at a time. Both end with a JPEG. The rate is that of one large product, measured in the same run; the work of
 a picture is what torch counts while the naive loop draws one, nearly all of it the transformer's. The first
-batch of each warms up, and reads all prompts; what is compiled is compiled anew for each batch size, as in a
-job. ``--sides 512``, then ``--sides 1024``, where time is short.
+batch of each warms up; in ours it reads all prompts, which the naive loop reads in its time, some milliseconds
+a picture. What is compiled is compiled anew for each batch size, as in a job. ``--sides 512``, then
+``--sides 1024``, where time is short.
 """
 
 import io
@@ -47,8 +48,8 @@ def matrix_rate(device: str) -> float:
     return 2 * side**3 / spent
 
 
-def drawn_a_second(generator: DiffusersGenerator, orders: list[Order], warm: int) -> float:
-    """Return images a second, made JPEG beside the drawing as in the stage, but for the first ``warm``."""
+def drawn_a_second(generator: DiffusersGenerator, orders: list[Order]) -> float:
+    """Return images a second, made JPEG beside the drawing as in the stage; the first batch warms up."""
 
     def encode(drawn: list[tuple[Order, Image.Image]]) -> None:
         for order, image in drawn:
@@ -60,8 +61,9 @@ def drawn_a_second(generator: DiffusersGenerator, orders: list[Order], warm: int
                 beside.do(partial(encode, drawn))
 
     batches = generator.draw(orders)
-    encode(next(batches))
-    return (len(orders) - warm) / _timed(store, generator.device)
+    first = next(batches)
+    encode(first)
+    return (len(orders) - len(first)) / _timed(store, generator.device)
 
 
 def one_by_one(options: DiffusersOptions, orders: list[Order]) -> Naive:
@@ -92,7 +94,7 @@ def measure(model: str, device: str, side: int, steps: int, batches: list[int]) 
             options = DiffusersOptions.model_validate(shared | {"compile": compiled, "batch_size": batch})
             torch.compiler.reset()
             generator = DiffusersGenerator(options)
-            ours = drawn_a_second(generator, wanted[: max(3 * batch, FEWEST + batch)], batch)
+            ours = drawn_a_second(generator, wanted[: max(3 * batch, FEWEST + batch)])
             drawn = f"batches of {generator.lowered or batch}{', compiled' if compiled else ''}"
             share = f"{100 * ours * naive.operations / rate:.0f} % of {rate / 1e12:.3g} TFLOP/s"
             figures = (

@@ -47,7 +47,7 @@ def table_of(name: str, rows: list[Row]) -> str:
     command = f"`python -m {' '.join(CALLS[name])}`"
     lines = []
     for row in rows:
-        bound = row.bound if row.holds else f"{row.bound} (not met)"
+        bound = (row.bound or "no bound") if row.holds else f"{row.bound} (not met)"
         cells = [row.what, row.against, f"**{row.ratio:.2f}**", bound, row.figures, command, where]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

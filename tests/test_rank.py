@@ -61,9 +61,7 @@ def test_text_alone(monkeypatch, sources, tmp_path):
     assert frame["rank"].tolist() == (scores >= own[:, None]).sum(axis=1).tolist()
     assert frame["dialogue_id"].tolist() == samples.dialogue_ids
     assert frame["target"].tolist() == samples.targets
-    np.testing.assert_allclose(
-        frame["target_score"], own, rtol=0, atol=1e-6
-    )  # a score near 0 is rounded, too
+    np.testing.assert_allclose(frame["target_score"], own, rtol=0, atol=1e-6)
     best = [samples.corpus.keys[place] for place in np.argsort(-scores[0], kind="stable")[:10]]
     assert frame["top_keys"][0].tolist() == best
     assert frame["seed"].unique().tolist() == [0]

@@ -14,7 +14,7 @@ def test_summed_scores_lie_within_the_slack():
         shares = Shares.of(queries["add"], first, second)
         x, y = (second, first) if shares.is_swapped else (first, second)
         summed = torch.addcmul(x @ corpus_ND.T, y @ corpus_ND.T, shares.ratio_Q1)
-        found_Q = (shares.unit_Q[:, None] * summed - queries["add"] @ corpus_ND.T).abs().amax(dim=1)
+        found_Q = (shares.weight_Q[:, None] * summed - queries["add"] @ corpus_ND.T).abs().amax(dim=1)
         assert (found_Q <= shares.error).all()
         assert shares.error.median() < 3 * rounding(width + 16)
 

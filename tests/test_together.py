@@ -114,6 +114,23 @@ def test_scores_that_underflow():
     assert_as_alone(queries, corpus_ND * torch.logspace(-45, 0, 600)[:, None], target_M)
 
 
+def test_a_row_as_long_as_floats_allow():
+    """Its scores overflow where those of the sums, of which it is next to nothing, do not."""
+    queries, corpus_ND, target_M = world(queries=100)
+    short_MD, way_MD = queries["text"], queries["image"]
+    long_MD = way_MD / way_MD.abs().amax(dim=1, keepdim=True) * 3e38
+    corpus_ND[:100], target_M[:50] = way_MD, torch.arange(50)
+    sums = (F.normalize(short_MD + 0.3 * way_MD, dim=-1), F.normalize(0.6 * short_MD + 0.5 * way_MD, dim=-1))
+    assert_as_alone(dict(zip("abcd", (short_MD, long_MD, *sums), strict=True)), corpus_ND, target_M)
+
+
+@pytest.mark.parametrize("candidates", [9000, 20_000])
+def test_many_groups_of_blocks(candidates):
+    """The best are found in the first group and in later ones, and in the parts of a store."""
+    queries, corpus_ND, target_M = world(queries=20, candidates=candidates)
+    assert_as_alone(queries, corpus_ND, target_M, corpus=Parts(corpus_ND))
+
+
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_a_sum_may_be_one_of_the_two(alpha, alone):
     """DAR that trusts the text, or the image, alone."""

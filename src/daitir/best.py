@@ -53,7 +53,8 @@ class Best:
     """
 
     def __init__(self, room: Room, top: int, surplus: int = 0, slack_Q: Tensor | float = 0.0) -> None:
-        self.room, self.top, self.surplus, self.slack_Q = room, top, surplus, slack_Q
+        self.room, self.top, self.slack_Q = room, top, slack_Q
+        self.kept = top + surplus if top else 0
         queries = room.scores_GQN.shape[1]
         self.packed_QT = torch.empty(queries, 0, dtype=torch.long)
         self.last_Q = torch.empty(queries)
@@ -71,16 +72,18 @@ class Best:
 
     def take(self, start: int, counts: Sequence[int]) -> None:
         """Take in blocks that were looked at: candidates from ``start`` on, so many in each."""
-        first, width, wanted = 0, self.room.scores_GQN.shape[2], self.top + self.surplus
-        if self.top and not self.packed_QT.shape[1] and self._begin(len(counts)):
+        if not self.kept:
+            return
+        first, width = 0, self.room.scores_GQN.shape[2]
+        if not self.packed_QT.shape[1] and self._set_first_bound(len(counts)):
             self._find(start, 0, len(counts))
             self._merge()
             return
-        while self.top and self.packed_QT.shape[1] < wanted and first < len(counts):
+        while self.packed_QT.shape[1] < self.kept and first < len(counts):
             scores_QN = self.room.scores_GQN[first, :, : counts[first]]
-            self._keep(best_of(scores_QN, start + first * width, wanted))
+            self._keep(best_of(scores_QN, start + first * width, self.kept))
             first += 1
-        if self.top and first < len(counts):
+        if first < len(counts):
             self._find(start, first, len(counts))
 
     def standing(self) -> tuple[Tensor, Tensor]:
@@ -88,18 +91,21 @@ class Best:
         self._merge()
         return unpack(self.packed_QT)
 
-    def _begin(self, blocks: int) -> bool:
-        """Tell whether lanes of the first blocks hold enough for a bound, and set it.
+    def _set_first_bound(self, blocks: int) -> bool:
+        """Set what the best of the first blocks score more than, and tell whether it is of use.
 
-        As many lanes as are kept have a score that is not below it, so as many scores are not.
+        As many lanes as are kept have a score that is not below the bound, so as many scores are not. It is
+        of no use where few lanes hold a number, where many tie, or where it is too small to have a next one.
         """
-        if self.top + self.surplus > LANES:
+        if self.kept > LANES:
             return False
         greatest_QL = self.room.greatest_GQL[:blocks].amax(dim=0)
         known_QL = torch.where(greatest_QL.isnan(), -torch.inf, greatest_QL)
-        bound_Q = known_QL.topk(self.top + self.surplus, dim=1, sorted=False).values.amin(dim=1)
+        bound_Q = known_QL.topk(self.kept, dim=1, sorted=False).values.amin(dim=1)
         self.last_Q = torch.nextafter(bound_Q, torch.tensor(-torch.inf))
-        return bool(bound_Q.isfinite().all())
+        is_normal_Q = bound_Q.isfinite() & (bound_Q.abs() >= torch.finfo(bound_Q.dtype).tiny)
+        ties_Q = (known_QL >= bound_Q[:, None]).sum(dim=1)
+        return bool((is_normal_Q & (ties_Q <= 2 * self.kept)).all())
 
     def _find(self, start: int, first: int, last: int) -> None:
         """Put by what may be among the best. Most lanes hold nothing; the others are looked at."""
@@ -132,7 +138,7 @@ class Best:
         self._keep(found)
 
     def _keep(self, packed_QN: Tensor) -> None:
-        self.packed_QT = keep_best(torch.cat([self.packed_QT, packed_QN], dim=1), self.top + self.surplus)
+        self.packed_QT = keep_best(torch.cat([self.packed_QT, packed_QN], dim=1), self.kept)
         score_QT, _ = unpack(self.packed_QT)
         wanted_Q = score_QT[:, : self.top][:, -1] - self.slack_Q
         self.last_Q = torch.maximum(score_QT[:, -1], wanted_Q.float())

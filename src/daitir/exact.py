@@ -44,8 +44,10 @@ def rows_that_do(rows: int, candidates: int, width: int) -> int:
     random = torch.Generator().manual_seed(0)
     query_QD = torch.randn(rows, width, generator=random)
     candidate_DN = torch.randn(candidates, width, generator=random).T
-    full_QN = query_QD @ candidate_DN
-    for fewer in NARROWER:
-        if torch.equal(torch.cat([part_QD @ candidate_DN for part_QD in query_QD.split(fewer)]), full_QN):
-            return fewer
+    with one_thread():
+        full_QN = query_QD @ candidate_DN
+        for fewer in NARROWER:
+            parts = [part_QD @ candidate_DN for part_QD in query_QD.split(fewer)]
+            if torch.equal(torch.cat(parts), full_QN):
+                return fewer
     return rows

@@ -85,8 +85,8 @@ def score_pairs(
 ) -> Tensor:
     """Score P pairs of a query and a candidate, each to the bit as `rank_targets` scores it.
 
-    The work is a block product for every 512 candidates that 64 queries have between them, or as many
-    queries as have the bits of a full block.
+    The work is a block product for every 512 candidates that 64 queries have between them (more queries,
+    where 64 have not the bits of a full block).
     """
     score_P = query_QD.new_empty(len(row_P))
     row_P, order = row_P.sort()

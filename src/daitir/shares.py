@@ -13,7 +13,8 @@ from torch import Tensor
 UNIT = 2.0**-24  # half of a float32's last digit at 1
 LONGEST = 1 + 2.0**-10  # candidates are unit vectors: none is longer than this
 MOST = 8.0  # of a weight, and of the lengths of all that is summed
-LEAST = 2.0**-6  # of the greater weight
+LEAST = 2.0**-6  # of the weight of x
+LARGEST = 2.0**100  # length of y: its scores are finite
 SAMPLE, ENOUGH = 64, 0.75  # queries that tell which systems are sums, and how large a part of them has to be
 
 
@@ -28,13 +29,13 @@ def rounding(terms: int) -> float:
 class Shares(NamedTuple):
     """A system as a sum of two others, a (x + ratio y); x is the first of the two unless ``is_swapped``.
 
-    Scores are summed as those of x + ratio y: a, ``unit_Q``, times that is a score of the system, but for the
-    slack, which is told in the same unit. Where a query is no sum its slack is infinite.
+    Scores are summed as those of x + ratio y: a, ``weight_Q``, times that is a score of the system, but for
+    the slack, which is that of x + ratio y, too. Where a query is no sum its slack is infinite.
     """
 
     is_swapped: bool
     ratio_Q1: Tensor
-    unit_Q: Tensor
+    weight_Q: Tensor
     slack_Q: Tensor
 
     @classmethod
@@ -55,20 +56,18 @@ class Shares(NamedTuple):
         left = query - a_Q1 * x - b_Q1 * y
         parts = [rows.norm(dim=1) for rows in (query, a_Q1 * x, b_Q1 * y)]
         mass_Q, left_Q = torch.stack(parts).sum(dim=0).clamp_min(1), left.norm(dim=1)
-        # A mass of 1 or more, and weights that are bounded: then what underflows is far less. NaN is no sum.
-        off, unit_Q = rounding(query.shape[1] + 16), a_Q1.squeeze(1)
-        is_bounded_Q = (
-            (mass_Q <= MOST) & (unit_Q >= LEAST) & (unit_Q <= MOST) & (b_Q1.squeeze(1).abs() <= MOST)
-        )
-        is_sum_Q = is_bounded_Q & (left_Q <= off)
-        slack_Q = ((off * mass_Q + left_Q) * LONGEST / unit_Q).where(is_sum_Q, torch.inf)
-        ratio_Q1, unit_Q = ratio_Q1.where(is_sum_Q[:, None], 0.0), unit_Q.where(is_sum_Q, 1.0)
-        return cls(is_swapped, ratio_Q1, unit_Q, slack_Q)
+        # A mass of 1 or more, and all bounded: nothing overflows, what underflows is far less. NaN is no sum.
+        off, weight_Q = rounding(query.shape[1] + 16), a_Q1.squeeze(1)
+        is_bounded_Q = (mass_Q <= MOST) & (b_Q1.squeeze(1).abs() <= MOST) & (y.norm(dim=1) <= LARGEST)
+        is_sum_Q = is_bounded_Q & (weight_Q >= LEAST) & (weight_Q <= MOST) & (left_Q <= off)
+        slack_Q = ((off * mass_Q + left_Q) * LONGEST / weight_Q).where(is_sum_Q, torch.inf)
+        ratio_Q1, weight_Q = ratio_Q1.where(is_sum_Q[:, None], 0.0), weight_Q.where(is_sum_Q, 1.0)
+        return cls(is_swapped, ratio_Q1, weight_Q, slack_Q)
 
     @property
     def error(self) -> Tensor:
-        """How far the system's own scores may lie from what is summed."""
-        return self.slack_Q * self.unit_Q
+        """How far the system's own scores may lie from the summed ones times their weight."""
+        return self.slack_Q * self.weight_Q
 
 
 def _weights(query: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,7 +90,7 @@ def _weights(query: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tens
 
 
 def sums_of_two(queries: Mapping[str, Tensor]) -> list[str]:
-    """Return two systems and those that are sums of them: the two with the most sums, and the least slack.
+    """Return two systems and those that are sums of them: the two with the most sums, and the least error.
 
     Nothing where no system is a sum of two others. A sample of queries tells: look at each before you sum.
     """
@@ -102,8 +101,8 @@ def sums_of_two(queries: Mapping[str, Tensor]) -> list[str]:
     found: dict[tuple[int, float], list[str]] = {}
     for basis in combinations(some, 2):
         first, second = (some[name] for name in basis)
-        slacks = {name: Shares.of(some[name], first, second).error for name in some if name not in basis}
-        sums = [name for name, slack_Q in slacks.items() if slack_Q.isfinite().double().mean() >= ENOUGH]
+        errors = {name: Shares.of(some[name], first, second).error for name in some if name not in basis}
+        sums = [name for name, error_Q in errors.items() if error_Q.isfinite().double().mean() >= ENOUGH]
         if sums:
-            found[len(sums), -sum(float(slacks[name].median()) for name in sums)] = [*basis, *sums]
+            found[len(sums), -sum(float(errors[name].median()) for name in sums)] = [*basis, *sums]
     return found[max(found)] if found else []

@@ -63,7 +63,7 @@ class Mixed:
     ) -> None:
         self.query_QD, self.shares, self.total, self.room = query_QD, shares, total, room
         self.target_score_Q, self.top = target_scores(query_QD, target_QD), min(top, total)
-        aim_Q = self.target_score_Q.double() / shares.unit_Q
+        aim_Q = self.target_score_Q.double() / shares.weight_Q
         self.close = Close(aim_Q, shares.slack_Q, max(32, total // 256))
         self.best = Best(room, self.top, SURPLUS, 2 * shares.slack_Q)
         self.near: list[tuple[Tensor, Tensor]] = []
@@ -209,7 +209,7 @@ def rank_sums(
         bundles.append((place_Q, Bundle(rows, target_QD, count, len(corpus_ND), top, rooms)))
     start = 0
     for part_ND in parts_of(corpus_ND):
-        is_unit = bool(part_ND.norm(dim=1).max() <= LONGEST - 2**-11)
+        is_unit = bool((part_ND.norm(dim=1) <= LONGEST - 2**-11).all())
         for _, bundle in bundles:
             bundle.add(start, part_ND, is_unit)
         start += len(part_ND)
