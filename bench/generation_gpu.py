@@ -4,8 +4,8 @@
 which share of the card's own matrix rate that is; against a naive loop over the pipeline's call, one prompt
 at a time. Both end with a JPEG. The rate is that of one large product, measured in the same run; the work of
 a picture is what torch counts while the naive loop draws one, nearly all of it the transformer's. The first
-batch of each warms up; in ours it reads all prompts, which the naive loop reads in its time, some milliseconds
-a picture. What is compiled is compiled anew for each batch size, as in a job. ``--sides 512``, then
+batch of each warms up; in ours it reads all prompts, which the naive loop reads in its time, milliseconds a
+picture. What is compiled is compiled anew for each batch size, as in a job. ``--sides 512``, then
 ``--sides 1024``, where time is short.
 """
 

@@ -3,7 +3,7 @@
 Four methods (text, image, addition, DAR) rank the queries of a benchmark among 50,000 candidates of width
 256, float32. Four ways, each on one thread: our own, all methods together; our own, each method by itself;
 sorting all scores of each query and looking for the target, step by step as published code does; and the
-matrix product alone, in the blocks that are fastest, into memory that is there already. Sorting takes minutes,
+matrix product alone, in the fastest of some blocks, into memory that is there already. Sorting takes minutes,
 so it is timed on a part of the queries; there its ranks must be ours, but for scores that are equal but for
 rounding. Then a million candidates are ranked out of their store, in a process of its own whose memory is
 looked at.
