@@ -50,6 +50,19 @@ def seconds(work: Callable[[], Any], repeats: int = 1) -> float:
     return min(_once(work) for _ in range(repeats))
 
 
+def finished(work: Callable[[], Any], device: str) -> Callable[[], None]:
+    """Return work that ends when the device has done all that was asked of it."""
+
+    def call() -> None:
+        work()
+        if device == "cuda":
+            import torch
+
+            torch.cuda.synchronize()
+
+    return call
+
+
 def in_turn(
     *works: Callable[[], Any],
     repeats: int = 5,

@@ -7,13 +7,13 @@ the ratio stays above 1.1, the decoding binds: the figures say how many images a
 """
 
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from bench.common import Row, parser_of, tell
+from bench.common import Row, finished, in_turn, parser_of, tell
 from bench.encoding import RECORD, Loaded, base_case
 
 from daitir.compute import batches
@@ -36,12 +36,14 @@ def measure(folder: Path, device: str, images: int, workers: list[int], batch: i
             options = EncodeOptions.model_validate({"code": "", "encoder": case.encoder | settings})
             model: Any = load_encoder(options.encoder)
             making = Loaded(options, RECORD, None, model)
-            bare = _seconds(lambda: forward(model, case.names, batch), device)  # noqa: B023
-
-            def stage() -> None:
-                encode_corpus(making, folder / "names.json", case.images, folder / "features.h5")  # noqa: B023
-
-            ours = _seconds(stage, device)
+            works = (
+                partial(encode_corpus, making, folder / "names.json", case.images, folder / "features.h5"),
+                partial(forward, model, case.names, batch),
+            )
+            waited = [finished(work, device) for work in works]
+            for warm_up in waited:
+                warm_up()
+            ours, bare = in_turn(*waited, repeats=REPEATS)
             scale = "reduced" if reduced else "whole"
             figures = (
                 f"{images / ours:,.0f} and {images / bare:,.0f} images/s; {count} workers, {scale} decoding"
@@ -58,18 +60,6 @@ def forward(model: Any, names: list[str], batch: int) -> None:
     pixels_BCHW = torch.rand(batch, 3, 224, 224, device=model.device, dtype=model.dtype)
     for part in batches(names, batch):
         model.image_features(pixels_BCHW[: len(part)])
-
-
-def _seconds(work: Callable[[], Any], device: str) -> float:
-    """Return the seconds of the fastest of some calls, after one that warms up."""
-    spent = []
-    for _ in range(REPEATS + 1):
-        start = time.perf_counter()
-        work()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        spent.append(time.perf_counter() - start)
-    return min(spent[1:])
 
 
 def main() -> None:

@@ -10,14 +10,13 @@ picture. What is compiled is compiled anew for each batch size, as in a job. ``-
 """
 
 import io
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from bench.common import Row, parser_of, tell
+from bench.common import Row, finished, parser_of, seconds, tell
 from bench.generation import make_orders
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
@@ -44,7 +43,7 @@ def matrix_rate(device: str) -> float:
     """Return the operations a second of a large product in bfloat16."""
     side = SIDE if device == "cuda" else 512
     one = torch.randn(side, side, device=device, dtype=torch.bfloat16)
-    spent = min(_timed(lambda: one @ one, device) for _ in range(10))
+    spent = seconds(finished(lambda: one @ one, device), repeats=10)
     return 2 * side**3 / spent
 
 
@@ -63,7 +62,7 @@ def drawn_a_second(generator: DiffusersGenerator, orders: list[Order]) -> float:
     batches = generator.draw(orders)
     first = next(batches)
     encode(first)
-    return (len(orders) - len(first)) / _timed(store, generator.device)
+    return (len(orders) - len(first)) / seconds(finished(store, generator.device))
 
 
 def one_by_one(options: DiffusersOptions, orders: list[Order]) -> Naive:
@@ -78,7 +77,7 @@ def one_by_one(options: DiffusersOptions, orders: list[Order]) -> Naive:
 
     with FlopCounterMode(display=False) as counter:
         draw(orders[0])
-    spent = _timed(lambda: [draw(order) for order in orders[1:]], options.device)
+    spent = seconds(finished(lambda: [draw(order) for order in orders[1:]], options.device))
     return Naive((len(orders) - 1) / spent, counter.get_total_flops())
 
 
@@ -104,14 +103,6 @@ def measure(model: str, device: str, side: int, steps: int, batches: list[int]) 
             yield rows[-1]
     best = max(rows, key=lambda row: row.ratio)
     yield Row("generate on a GPU, the fastest", best.against, best.ratio, "at least 2", best.figures)
-
-
-def _timed(work: Callable[[], Any], device: str) -> float:
-    start = time.perf_counter()
-    work()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def main() -> None:

@@ -117,7 +117,7 @@ def measure_large(candidates: int, width: int) -> Iterator[Row]:
         read = [*call, "--read", str(path)]
         told = subprocess.run(read, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     peak, spent = map(float, told.stdout.split())
-    figures = f"256 queries, {candidates:,} candidates x {width} out of a store, {spent:.1f} s"
+    figures = f"256 queries, 4 methods, {candidates:,} candidates x {width} out of a store, {spent:.1f} s"
     yield Row("memory of ranking, GiB", "2 GB", peak, "at most 1.86", figures)
 
 
@@ -131,10 +131,11 @@ def write_corpus(path: Path, candidates: int, width: int) -> None:
 
 
 def rank_stored(path: Path) -> None:
-    """Rank some queries in a store and print the peak of memory and the seconds."""
+    """Rank some queries of the four methods in a store and print the peak of memory and the seconds."""
     corpus = StoredFeatures(path)
-    query_QD, target_Q = unit(256, corpus.shape[1]), torch.randint(len(corpus), (256,))
-    spent = seconds(lambda: rank_targets(query_QD, corpus, target_Q))
+    width, target_Q = corpus.shape[1], torch.randint(len(corpus), (256,))
+    asked = methods(unit(256, width), unit(256, width))
+    spent = seconds(lambda: rank_together(asked, corpus, target_Q))
     print(peak_gigabytes(), spent)
 
 

@@ -22,13 +22,13 @@ def test_one_thread_is_given_back():
 
 
 def test_fewer_rows_do_only_with_the_same_bits(monkeypatch):
-    """As many as are tried where every block gives the same; all where a narrow one does not."""
-    monkeypatch.setattr(exact, "NARROWER", (16, 32))
+    """Other vectors have the same bits in narrow blocks as in full ones; where none has, full ones do."""
+    random = torch.Generator().manual_seed(1)
+    query_QD, candidate_ND = torch.randn(2, 512, 24, generator=random)
     with one_thread():
-        fewest = rows_that_do(32, 48, 7)
-        assert fewest in {16, 32}
-        kept = torch.Tensor.split
-        monkeypatch.setattr(
-            torch.Tensor, "split", lambda rows, size: [part + (size < 32) for part in kept(rows, size)]
-        )
-        assert rows_that_do.__wrapped__(32, 48, 7) == 32
+        narrow = [part_QD @ candidate_ND.T for part_QD in query_QD.split(rows_that_do(512, 512, 24))]
+        assert torch.equal(torch.cat(narrow), query_QD @ candidate_ND.T)
+    monkeypatch.setattr(exact, "NARROWER", (16, 32))
+    kept = torch.Tensor.split
+    monkeypatch.setattr(torch.Tensor, "split", lambda rows, size: [part + 1 for part in kept(rows, size)])
+    assert rows_that_do.__wrapped__(64, 48, 7) == 64

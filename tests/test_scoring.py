@@ -61,18 +61,19 @@ def test_equal_scores_come_in_the_order_of_the_corpus():
 
 @pytest.mark.parametrize("flushed", [False, True])
 @pytest.mark.parametrize("score", [0.0, 0.5])
-def test_thousands_of_equal_scores(score, flushed):
+@pytest.mark.parametrize("equal", [16, 9000])
+def test_the_best_of_equal_scores(equal, score, flushed):
     """The first of the corpus come first, also where the processor takes the smallest numbers for 0."""
-    corpus_ND = torch.tensor([[score, (1 - score**2) ** 0.5]]).repeat(9000, 1)
-    before = torch.tensor([1e-40]).add(0).item() == 0
+    corpus_ND = torch.tensor([[-0.6, 0.8]]).repeat(9000, 1)
+    corpus_ND[:equal] = torch.tensor([score, (1 - score**2) ** 0.5])
     torch.set_flush_denormal(flushed)
     try:
-        standing = rank_targets(torch.tensor([[1.0, 0.0]]), corpus_ND, torch.tensor([8999]))
+        standing = rank_targets(torch.tensor([[1.0, 0.0]]), corpus_ND, torch.tensor([equal - 1]))
     finally:
-        torch.set_flush_denormal(before)
+        torch.set_flush_denormal(False)
     assert standing.best_QT.tolist() == [list(range(10))]
     assert standing.best_score_QT.unique().tolist() == [score]
-    assert (standing.rank_Q.tolist(), standing.ties_Q.tolist()) == ([9000], [8999])
+    assert (standing.rank_Q.tolist(), standing.ties_Q.tolist()) == ([equal], [equal - 1])
 
 
 def test_a_small_corpus_has_fewer_best():
